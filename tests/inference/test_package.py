@@ -18,7 +18,7 @@ import torch
 
 from encoder_targets import TARGETS
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.inference.package import Package, read_package, write_package
+from sentiment_rnn.inference.package import Package, read_backbone, read_package, restored, write_package
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model.network import SentimentNetwork
 
@@ -46,6 +46,9 @@ def test_what_is_read_back_predicts_the_same(
     assert found.reading == package.reading
     assert found.name == encoder
     np.testing.assert_array_equal(found.training_texts, np.sort(package.training_texts))
+    backbone = read_backbone(tmp_path / "package")
+    package.model.backbone.load_state_dict(restored(backbone.weights, package.model.backbone))
+    assert backbone.settings["encoder"]["name"] == encoder
 
 
 class Bomb:

@@ -1,12 +1,8 @@
-"""From made-up runs of a known outcome to the tables."""
+"""`compare` promises a person: runs that differ in their seed alone are one row, no row pools what differs in anything
+else, and every number is that of the runs."""
 
 import csv
 import io
-import math
-import re
-import warnings
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,13 +20,15 @@ from sentiment_rnn.report.comparison import (
     joined,
     lag_table,
     results_csv,
+    settings_tables,
     short_names,
     table,
     tables_of,
 )
 from sentiment_rnn.report.comparison_figure import comparison_figure
 from sentiment_rnn.report.statistics import accuracy_difference
-from sentiment_rnn.tracking.results import Metrics, RecordedRun
+from sentiment_rnn.tracking.names import CODE_TAG, IDENTITY_TAG
+from sentiment_rnn.tracking.results import RecordedRun
 
 LABELS = np.array([0, 1] * 10, dtype=np.int8)
 LAGS = np.arange(1, 21, dtype=np.int32)
@@ -69,29 +67,30 @@ def wrong_at(*positions: int) -> np.ndarray:
     return correct
 
 
+def labelled(encoder: str, label: str = "", seed: int = 0, **overrides: str) -> RecordedRun:
+    """A run whose encoder has a label; overrides have `__` for a point."""
+    keys = {key.replace("__", "."): value for key, value in overrides.items()}
+    run = made_up_run(encoder, seed, {"test/accuracy": 0.8}, run_result("any").predictions, overrides=keys)
+    run.config.encoder.label = label
+    return run
+
+
+def names_of(*runs: RecordedRun) -> dict[str, list[int]]:
+    """Seeds by arm."""
+    return {arm.name: [run.seed for run in arm.runs] for arm in arms_of(runs)}
+
+
 def test_runs_that_differ_in_their_seed_alone_are_one_arm_in_the_order_of_seeds() -> None:
-    runs = [
-        run_result("rnn", 2),
-        run_result("lstm", 1),
-        run_result("rnn", 0),
-        run_result("lstm", 0),
-        run_result("rnn", 1),
-    ]
-    found = {arm.name: [run.seed for run in arm.runs] for arm in arms_of(runs)}
-    assert found == {"rnn": [0, 1, 2], "lstm": [0, 1]}
+    runs = [run_result(encoder, seed) for encoder, seed in (("rnn", 2), ("lstm", 1), ("rnn", 0), ("lstm", 0))]
+    assert names_of(*runs) == {"rnn": [0, 2], "lstm": [0, 1]}
 
 
 def test_an_arm_is_named_by_its_encoder_and_by_what_the_sweep_varied_beside_it() -> None:
-    def run(encoder: str, seed: int, **overrides: str) -> RecordedRun:
-        given = {key.replace("__", "."): value for key, value in overrides.items()}
-        return made_up_run(encoder, seed, {}, run_result("any").predictions, overrides=given)
-
-    same = {"trainer__epochs": "3", "experiment": "demo"}
-    runs = [run(encoder, seed, **same) for encoder in ("rnn", "lstm") for seed in (0, 1)]
-    assert {arm.name for arm in arms_of(runs)} == {"rnn", "lstm"}
-    runs = [run("lstm", seed, data__max_tokens=tokens, **same) for tokens in ("25", "100") for seed in (0, 1)]
-    found = {arm.name: len(arm.runs) for arm in arms_of([*runs, run("rnn", 0, **same)])}
-    assert found == {"lstm, max_tokens=25": 2, "lstm, max_tokens=100": 2, "rnn": 1}
+    alike = {"trainer__epochs": "3", "experiment": "demo"}
+    runs = [labelled("lstm", seed=seed, data__max_tokens=n, **alike) for n in ("25", "100") for seed in (0, 1)]
+    assert names_of(*runs, labelled("rnn", **alike)) == {
+        "lstm, max_tokens=25": [0, 1], "lstm, max_tokens=100": [0, 1], "rnn": [0],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -100,8 +99,6 @@ def test_an_arm_is_named_by_its_encoder_and_by_what_the_sweep_varied_beside_it()
         (["trainer.epochs", "encoder.layers"], ["epochs", "layers"]),
         (["encoder.dropout", "embedding.dropout"], ["encoder.dropout", "embedding.dropout"]),
         (["optimizer.options.eps", "optimizer.embedding_options.eps"], ["options.eps", "embedding_options.eps"]),
-        (["data", "pooling"], ["data", "pooling"]),
-        (["size", "embedding.size"], ["size", "embedding.size"]),
     ],
 )
 def test_a_key_is_shown_by_the_shortest_ending_that_no_other_has(keys: list[str], shown: list[str]) -> None:
@@ -109,35 +106,41 @@ def test_a_key_is_shown_by_the_shortest_ending_that_no_other_has(keys: list[str]
 
 
 def test_an_override_that_an_encoder_has_no_use_for_is_not_in_the_name_of_its_row() -> None:
-    def run(encoder: str, layers: str) -> RecordedRun:
-        overrides = {"encoder.layers": layers, "encoder": encoder}
-        made = made_up_run(encoder, 0, {}, run_result("any").predictions, overrides=overrides)
-        made.config.encoder.layers = None if encoder == "bag" else int(layers)
-        return made
+    runs = [labelled(encoder, encoder__layers=n) for encoder, n in (("lstm", "1"), ("lstm", "2"), ("bag", "1"))]
+    for run in runs:
+        run.config.encoder.layers = None if run.encoder == "bag" else int(run.overrides["encoder.layers"])
+    assert set(names_of(*runs)) == {"lstm, layers=1", "lstm, layers=2", "bag"}
 
-    runs = [run("lstm", "1"), run("lstm", "2"), run("bag", "1")]
-    assert {arm.name for arm in arms_of(runs)} == {"lstm, layers=1", "lstm, layers=2", "bag"}
+
+def test_what_every_run_was_given_alike_names_no_arm_whatever_became_of_it() -> None:
+    runs = [labelled(name, optimizer__gradient_clip_norm="1.0") for name in ("rnn", "lstm")]
+    for run, norm in zip(runs, (0.3, 4.0), strict=True):
+        run.config.optimizer.gradient_clip_norm = norm
+    assert set(names_of(*runs)) == {"rnn", "lstm"}
+
+
+def test_two_files_with_one_name_in_them_are_two_arms() -> None:
+    runs = [run_result("gru", 0), run_result("gru", 1)]
+    for run, choice in zip(runs, ("gru", "gru_wide"), strict=True):
+        run.overrides["encoder"] = choice  # type: ignore[index]
+    assert sorted(arm.name for arm in arms_of(runs)) == ["gru", "gru_wide"]
+
+
+def test_tables_name_an_arm_by_its_label_unless_another_has_it() -> None:
+    runs = [labelled("lstm", "LSTM", data__max_tokens=n) for n in ("25", "100")]
+    arms = arms_of([*runs, labelled("bag", "bag of words"), labelled("mine", "X"), labelled("yours", "X")])
+    labels = {"LSTM, max_tokens=25", "LSTM, max_tokens=100", "bag of words", "mine", "yours"}
+    assert {row[0] for row in table(arms)[1]} == labels
+    assert {arm.name for arm in arms} == {"lstm, max_tokens=25", "lstm, max_tokens=100", "bag", "mine", "yours"}
 
 
 def test_the_arm_that_is_best_on_validation_comes_first_whatever_it_does_on_test() -> None:
-    runs = [
-        run_result("rnn", 0, wrong_at(), validation=0.7),
-        run_result("lstm", 0, wrong_at(1, 2, 3), validation=0.95),
-        run_result("lstm", 1, wrong_at(1, 2, 3), validation=0.75),
-        run_result("bag", 0, wrong_at(1), validation=0.8),
-    ]
-    assert [arm.name for arm in arms_of(runs)] == ["lstm", "bag", "rnn"]
-
-
-def test_a_metric_of_an_arm_is_its_mean_and_deviation_over_seeds() -> None:
-    (arm,) = arms_of([run_result("rnn", seed, test__f1=value) for seed, value in enumerate((0.7, 0.8, 0.9))])
-    assert arm.metric("test/f1") == pytest.approx((0.8, 0.1))
-
-
-def by_lag(arms: Sequence[Arm], bins: int = 7) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """Columns and rows."""
-    found = lag_table(arms, bins)
-    return (found.columns, found.rows) if found else ((), [])
+    unknown = run_result("gru")
+    del unknown.metrics["val/best_accuracy"]
+    lstm = [run_result("lstm", seed, wrong_at(1, 2), validation=score) for seed, score in enumerate((0.95, 0.75))]
+    runs = [unknown, run_result("rnn", validation=0.7), *lstm, run_result("bag", validation=0.8)]
+    for order in (runs, runs[::-1]):
+        assert list(names_of(*order)) == ["lstm", "bag", "rnn", "gru"]
 
 
 def test_a_difference_is_first_minus_second_of_the_means_over_seeds() -> None:
@@ -148,34 +151,21 @@ def test_a_difference_is_first_minus_second_of_the_means_over_seeds() -> None:
     assert found == ("lstm", "rnn", "+40.00", f"{100 * low:+.2f} to {100 * high:+.2f}")
 
 
-def test_a_single_seed_gives_a_difference_without_an_interval() -> None:
-    tables = tables_of(arms_of([run_result("lstm", validation=0.9), run_result("rnn", correct=wrong_at(1))]))
-    assert tables[-1].rows == [("lstm", "rnn", "+5.00", "none: too few seeds")]
+def test_every_pair_of_up_to_four_arms_is_compared_once_and_more_with_the_best_alone() -> None:
+    runs = [run_result(name, validation=0.9 - position / 10) for position, name in enumerate("abcdef")]
+    assert [row[:2] for row in differences(arms_of(runs[:3]))] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [row[:2] for row in differences(arms_of(runs))] == [("a", other) for other in "bcdef"]
 
 
-def test_every_pair_of_arms_is_compared_once() -> None:
-    arms = arms_of([run_result(name, validation=value) for name, value in (("a", 0.7), ("b", 0.9), ("c", 0.8))])
-    found = [row[:2] for row in differences(arms)]
-    assert found == [("b", "c"), ("b", "a"), ("c", "a")]
-
-
-def test_arms_alike_have_no_difference() -> None:
-    (found,) = differences(arms_of([run_result("a", 0, wrong_at(3)), run_result("b", 0, wrong_at(3))]))
-    assert found[2] == "+0.00"
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"labels": LABELS[:10], "lags": LAGS[:10]},
-        {"labels": 1 - LABELS},
-        {"lags": LAGS[::-1]},
-    ],
-    ids=["fewer", "other labels", "other lags"],
-)
-def test_arms_that_read_other_test_reviews_are_not_compared(other: dict[str, Any]) -> None:
-    arms = arms_of([run_result("lstm, max_lag=20"), run_result("lstm, max_lag=50", **other)])
-    assert differences(arms) == []
+@pytest.mark.parametrize("scores", [[(0.5, 1.0), (0.5, 0.9)], [(0.5,), (0.9,)]], ids=["any value", "one seed"])
+def test_a_difference_without_a_bound_has_no_interval(scores: list[tuple[float, ...]]) -> None:
+    runs = [
+        run_result(encoder, seed, test__accuracy=score)
+        for encoder, accuracies in zip(("lstm", "rnn"), scores, strict=True)
+        for seed, score in enumerate(accuracies)
+    ]
+    (row,) = tables_of(arms_of(runs))[-1].rows
+    assert row[-1] == "none: too few seeds"
 
 
 def test_arms_of_which_one_seed_read_other_test_reviews_are_not_compared() -> None:
@@ -204,36 +194,12 @@ def test_the_cells_of_the_table_are_what_a_reader_expects() -> None:
     }
 
 
-def without(run: RecordedRun, *names: str) -> RecordedRun:
-    """The run as a version recorded it that did not have these metrics."""
-    kept = {name: value for name, value in run.metrics.items() if name not in names}
-    return made_up_run(run.encoder, run.seed, kept, run.predictions)
-
-
-@pytest.mark.parametrize(
-    "column", [column for column in columns_of([]) if column.title], ids=lambda column: column.title
-)
-def test_a_metric_that_a_run_lacks_is_a_blank_in_the_table(column: Any) -> None:
-    # One seed of the LSTM lacks it: a mean over the other alone would pass for one over both.
-    lstm = [run_result("lstm", 0), without(run_result("lstm", 1), column.metric)]
-    complete = arms_of([run_result("rnn"), run_result("rnn", 1)])
-    columns, (row,) = table(arms_of(lstm))
-    blank = {title for title, cell in zip(columns, row, strict=True) if not cell}
-    assert blank == {column.title}
-    both = table([*complete, *arms_of(lstm)])[1]
-    assert both == [*table(complete)[1], row]
-
-
-def test_a_run_that_lacks_the_validation_accuracy_comes_last() -> None:
-    runs = [without(run_result("gru"), "val/best_accuracy"), run_result("rnn", validation=0.7), run_result("lstm")]
-    for order in (runs, runs[::-1], [runs[1], runs[0], runs[2]]):
-        assert [arm.name for arm in arms_of(order)] == ["lstm", "rnn", "gru"]
-
-
-def test_a_metric_that_is_not_there_is_nan_and_does_not_come_into_being() -> None:
-    metrics = Metrics({"test/f1": 0.5})
-    assert math.isnan(metrics["test/auroc"])
-    assert metrics == {"test/f1": 0.5}
+def test_a_metric_that_a_run_lacks_is_a_blank_in_the_table() -> None:
+    # One seed lacks it: a mean over the other alone would pass for one over both.
+    runs = [run_result("lstm", seed) for seed in (0, 1)]
+    del runs[1].metrics["test/f1"]
+    columns, (row,) = table(arms_of(runs))
+    assert [title for title, cell in zip(columns, row, strict=True) if not cell] == ["F1"]
 
 
 def test_the_csv_has_a_row_a_run_with_every_metric_and_a_blank_for_one_that_it_lacks() -> None:
@@ -271,47 +237,30 @@ def test_a_metric_that_runs_log_of_their_test_has_a_column_by_itself() -> None:
     assert dict(zip(columns, row, strict=True))["word recall"] == "0.500 ± 0.354"
 
 
-def test_the_table_has_a_row_an_arm_in_their_order() -> None:
-    arms = arms_of([run_result("rnn"), run_result("lstm", validation=0.9), run_result("bag", validation=0.7)])
-    assert [row[0] for row in table(arms)[1]] == ["lstm", "rnn", "bag"]
+def test_the_table_says_which_seeds_each_arm_has_where_they_differ() -> None:
+    same = [run_result(encoder, seed) for encoder in ("rnn", "lstm") for seed in (0, 1)]
+    assert tables_of(arms_of(same))[0].title == "Mean ± standard deviation, seeds: 0, 1"
+    more = [*same, run_result("bag", 1, validation=0.7)]
+    assert tables_of(arms_of(more))[0].title.endswith(", seeds: 0, 1 (rnn, lstm); 1 (bag)")
 
 
-def bounds(column: str) -> range:
-    """The lags that a column's title names."""
-    assert re.fullmatch(rf"\d+({DASH}\d+)?", column), column
-    ends = [int(end) for end in column.split(DASH)]
-    return range(ends[0], ends[-1] + 1)
-
-
-@pytest.mark.parametrize("farthest", [1, 2, 5, 20, 100, 333])
-@pytest.mark.parametrize("bins", [1, 7])
-def test_the_columns_of_the_lag_table_share_out_all_lags(farthest: int, bins: int) -> None:
-    lags = np.arange(1, farthest + 1, dtype=np.int32)
-    labels = np.ones(farthest, dtype=np.int8)
-    columns, rows = by_lag(arms_of([run_result("rnn", labels=labels, lags=lags)]), bins)
-    named = [lag for column in columns[1:] for lag in bounds(column)]
-    assert columns[0] == "arm"
-    assert named == list(range(1, farthest + 1))
-    assert len(columns) <= bins + 1
-    assert [len(row) for row in rows] == [len(columns)]
+@pytest.mark.parametrize("farthest", [1, 2, 20, 333])
+def test_the_columns_of_the_lag_table_share_out_all_lags(farthest: int) -> None:
+    lags, labels = np.arange(1, farthest + 1, dtype=np.int32), np.ones(farthest, dtype=np.int8)
+    shown = lag_table(arms_of([run_result("rnn", labels=labels, lags=lags)]))
+    assert shown
+    ends = [[int(end) for end in column.split(DASH)] for column in shown.columns[1:]]
+    assert [lag for low, *high in ends for lag in range(low, (high or [low])[0] + 1)] == list(range(1, farthest + 1))
+    assert [len(row) for row in shown.rows] == [len(shown.columns)]
 
 
 def test_a_cell_of_the_lag_table_is_the_accuracy_at_those_lags() -> None:
     near, far = LAGS <= 4, LAGS > 10
-    runs = [
-        run_result("rnn", 0, near),
-        run_result("rnn", 1, near | far),
-        run_result("lstm", 0, validation=0.9),
-    ]
-    columns, rows = by_lag(arms_of(runs), bins=7)
-    cells = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
-    assert [row[0] for row in rows] == ["lstm", "rnn"]
-    for column in columns[1:]:
-        lags = bounds(column)
-        accuracies = [np.mean([correct[d - 1] for d in lags]) for correct in (near, near | far)]
-        mean, deviation = 100 * np.mean(accuracies), 100 * np.std(accuracies, ddof=1)
-        assert cells["rnn"][column] == f"{mean:.1f} ± {deviation:.1f} %"
-        assert cells["lstm"][column] == "100.0 %"
+    runs = [run_result("rnn", 0, near), run_result("rnn", 1, near | far), run_result("lstm", validation=0.9)]
+    shown = lag_table(arms_of(runs), bins=2)
+    assert shown
+    assert shown.columns == ("arm", f"1{DASH}4", f"5{DASH}20")
+    assert shown.rows == [("lstm", "100.0 %", "100.0 %"), ("rnn", "100.0 ± 0.0 %", "31.2 ± 44.2 %")]
 
 
 def test_in_words_a_comparison_is_each_arms_worst_and_best_seed_in_all_and_at_the_longest_lags() -> None:
@@ -323,197 +272,96 @@ def test_in_words_a_comparison_is_each_arms_worst_and_best_seed_in_all_and_at_th
     assert len(in_words(arms_of([run_result("rnn", lags=np.full(20, -1, dtype=np.int32))]))) == 1
 
 
-def test_a_stretch_of_lags_that_no_review_has_is_no_nan() -> None:
-    lags = np.array([1, 2, 100] * 4, dtype=np.int32)
-    arms = arms_of([run_result("rnn", labels=np.ones(12, dtype=np.int8), lags=lags)])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        columns, rows = by_lag(arms)
-    assert not any("nan" in cell for row in rows for cell in row)
-    assert {1, 2, 100} <= {lag for column in columns[1:] for lag in bounds(column)}
-
-
-def test_an_arm_with_other_test_reviews_is_scored_by_its_own_lags() -> None:
-    # Both have every review at lag 20 wrong and all others right.
-    there, elsewhere = np.repeat([1, 20], 10), np.repeat([20, 1], 10)
-    arms = arms_of(
-        [
-            run_result("a", correct=there == 1, lags=there, validation=0.9),
-            run_result("b", correct=elsewhere == 1, lags=elsewhere),
-        ]
-    )
-    columns, rows = by_lag(arms, bins=2)
-    assert len(columns) == 3
-    assert [row[1:] for row in rows] == [("100.0 %", "0.0 %")] * 2
-
-
-def test_arms_with_unequally_many_test_reviews_do_not_break_the_by_lag() -> None:
-    arms = arms_of([run_result("a", validation=0.9), run_result("b", labels=LABELS[:10], lags=LAGS[:10])])
-    columns, rows = by_lag(arms)
-    assert [len(row) for row in rows] == [len(columns)] * 2
-
-
 def test_a_seed_that_read_other_test_reviews_is_scored_by_its_own_lags() -> None:
-    read = (np.repeat([1, 20], 10), np.repeat([20, 1], 5))
+    lags_read = (np.repeat([1, 20], 10), np.repeat([20, 1], 5))
     arms = arms_of(
-        [run_result("rnn", seed, lags == 1, labels=LABELS[: len(lags)], lags=lags) for seed, lags in enumerate(read)]
+        [run_result("rnn", n, lags == 1, labels=LABELS[: len(lags)], lags=lags) for n, lags in enumerate(lags_read)]
     )
-    _, ((_, *cells),) = by_lag(arms, bins=2)
-    assert cells == ["100.0 ± 0.0 %", "0.0 ± 0.0 %"]
+    shown = lag_table(arms, bins=2)
+    assert shown
+    assert shown.rows == [("rnn", "100.0 ± 0.0 %", "0.0 ± 0.0 %")]
     (axes,) = comparison_figure(arms, "mine", ["lag"]).axes
     assert list(axes.lines[0].get_ydata()) == [1, 0]
-    assert in_words(arms)[1].endswith("20 tokens from the end: rnn 0 %.")
 
 
-def test_there_is_no_lag_table_where_lags_are_unknown() -> None:
-    unknown = np.full(20, -1, dtype=np.int32)
-    assert by_lag(arms_of([run_result("rnn", lags=unknown), run_result("lstm")])) == ((), [])
-
-
-def test_many_arms_are_each_compared_with_the_best_on_validation_alone() -> None:
-    runs = [run_result(name, 0, validation=0.9 - position / 10) for position, name in enumerate("abcdef")]
-    found = differences(arms_of(runs))
-    assert [row[:2] for row in found] == [("a", other) for other in "bcdef"]
-
-
-def test_two_files_with_one_name_in_them_are_two_arms() -> None:
-    runs = [run_result("gru", 0), run_result("gru", 1)]
-    for run, choice in zip(runs, ("gru", "gru_wide"), strict=True):
-        run.overrides["encoder"] = choice  # type: ignore[index]
-    assert sorted(arm.name for arm in arms_of(runs)) == ["gru", "gru_wide"]
-
-
-def labelled(encoder: str, label: str, seed: int = 0, **overrides: str) -> RecordedRun:
-    """A run whose encoder has a label; overrides have `__` for a point."""
-    given = {key.replace("__", "."): value for key, value in overrides.items()}
-    run = made_up_run(encoder, seed, {"test/accuracy": 0.8}, run_result("any").predictions, overrides=given)
-    run.config.encoder.label = label
-    return run
-
-
-def test_tables_name_an_encoder_by_its_label_and_the_csv_by_its_name_as_well() -> None:
-    arms = arms_of([labelled("lstm", "LSTM, forget bias 1"), labelled("bag", "bag of words")])
-    assert {row[0] for row in table(arms)[1]} == {"LSTM, forget bias 1", "bag of words"}
-    assert {arm.name for arm in arms} == {"lstm", "bag"}
-    assert {*differences(arms)[0][:2]} == {"LSTM, forget bias 1", "bag of words"}
-
-
-def test_what_a_sweep_varied_stands_behind_the_label() -> None:
-    runs = [labelled("lstm", "LSTM", data__max_tokens=tokens) for tokens in ("25", "100")]
-    assert {arm.label for arm in arms_of(runs)} == {"LSTM, max_tokens=25", "LSTM, max_tokens=100"}
-
-
-def test_a_label_that_an_override_of_the_encoder_makes_untrue_is_not_shown() -> None:
-    runs = [labelled("lstm", "LSTM, forget bias 1", encoder__forget_bias=bias) for bias in ("0", "1")]
-    for run, bias in zip(runs, (0.0, 1.0), strict=True):
-        run.config.encoder.forget_bias = bias
-    assert {arm.label for arm in arms_of(runs)} == {"lstm, forget_bias=0", "lstm, forget_bias=1"}
-
-
-def test_arms_of_one_label_are_told_apart_by_their_names() -> None:
-    arms = arms_of([labelled("mine", "LSTM"), labelled("lstm", "LSTM"), labelled("rnn", "RNN")])
-    assert {arm.label for arm in arms} == {"mine", "lstm", "RNN"}
-
-
-def of_sweep(encoder: str, seed: int, study: str, epochs: int = 5, *keys: str, **overrides: str) -> RecordedRun:
-    """A run with a whole configuration as it was recorded, of which an experiment's file may have set `epochs` and
-    `keys`."""
+def of_sweep(
+    study: str, *keys: str, encoder: str = "lstm", seed: int = 0, code: str = "a", **given: str
+) -> RecordedRun:
+    """A run of a sweep with its whole configuration, of which an experiment's file may have set `keys`."""
+    overrides = {"study": study, **{key.replace("__", "."): value for key, value in given.items()}}
     predictions = run_result("any").predictions
-    run_id = "-".join((study, encoder, str(seed), *overrides.values()))
-    given = {"study": study, **overrides}
-    run = made_up_run(encoder, seed, {"test/accuracy": 0.8}, predictions, overrides=given, run_id=run_id)
-    settings = run_config("data=generated", f"encoder={encoder}", f"seed={seed}", f"study={study}", *keys)
-    settings.trainer.epochs = epochs
-    reviews = f"{settings.data.name}, split {settings.data.split_seed}" if settings.data.name == "imdb" else "any"
-    run.__dict__.update(config=recorded(settings.settings()), data_digest=reviews)
+    run_id = "-".join((study, encoder, str(seed), *given.values()))
+    run = made_up_run(encoder, seed, {"test/accuracy": 0.8}, predictions, overrides=overrides, run_id=run_id)
+    config = run_config("data=generated", f"encoder={encoder}", f"seed={seed}", f"study={study}", *keys)
+    vars(run).update(config=recorded(config.settings()))
+    run.tags.update({CODE_TAG: code, IDENTITY_TAG: run.config.identity("reviews", code)})
     return run
+
+
+def joined_names(**sweeps: list[RecordedRun]) -> dict[str, list[int]]:
+    """Seeds by arm of several sweeps, of which none repeats another."""
+    arms, lines = joined(sweeps)
+    assert lines == []
+    return {arm.name: [run.seed for run in arm.runs] for arm in arms}
 
 
 def test_sweeps_that_share_an_encoder_give_it_the_seeds_of_both() -> None:
-    first = [of_sweep("lstm", seed, "a") for seed in (0, 1)]
-    second = [*(of_sweep("lstm", seed, "b") for seed in (2, 3)), of_sweep("rnn", 0, "b")]
-    arms, lines = joined({"a": first, "b": second})
-    assert {arm.name: [run.seed for run in arm.runs] for arm in arms} == {"lstm": [0, 1, 2, 3], "rnn": [0]}
-    assert lines == []
+    first = [of_sweep("a", seed=seed) for seed in (0, 1)]
+    second = [of_sweep("b", seed=2, trainer__epochs="null"), of_sweep("b", encoder="rnn")]
+    assert joined_names(a=first, b=second) == {"lstm": [0, 1, 2], "rnn": [0]}
 
 
 def test_a_seed_that_two_sweeps_have_counts_once_and_a_line_says_so() -> None:
-    arms, lines = joined({"a": [of_sweep("lstm", 0, "a")], "b": [of_sweep("lstm", seed, "b") for seed in (0, 1)]})
+    arms, lines = joined({"a": [of_sweep("a")], "b": [of_sweep("b", seed=seed) for seed in (0, 1)]})
     assert [(run.seed, run.config.study) for run in arms[0].runs] == [(0, "a"), (1, "b")]
     assert lines == ["left out: 1 of the 2 runs of b, which an earlier sweep has too"]
 
 
-def test_runs_of_two_codes_are_two_arms() -> None:
-    before, after = (of_sweep("lstm", 0, study) for study in ("before", "after"))
-    before.tags["sentiment_rnn.code"], after.tags["sentiment_rnn.code"] = "one", "another"
-    arms, lines = joined({"before": [before], "after": [after]})
-    assert {arm.name for arm in arms} == {"lstm (before)", "lstm (after)"}
-    assert lines == []
+def test_runs_of_other_settings_or_other_code_are_arms_of_their_own() -> None:
+    assert set(joined_names(short=[of_sweep("short")], long=[of_sweep("long", "trainer.epochs=9")])) == {
+        "lstm (short)", "lstm (long)",
+    }  # fmt: skip
+    assert set(joined_names(a=[of_sweep("a")], b=[of_sweep("b", code="b")])) == {"lstm (a)", "lstm (b)"}
+    old = of_sweep("old")
+    del old.tags[IDENTITY_TAG]  # as an earlier version recorded it
+    assert set(joined_names(old=[old], new=[of_sweep("new")])) == {"lstm (old)", "lstm (new)"}
 
 
-def test_the_code_counts_for_nothing_where_a_run_of_an_earlier_version_did_not_record_it() -> None:
-    before, after = (of_sweep("lstm", 0, study) for study in ("before", "after"))
-    after.tags["sentiment_rnn.code"] = "another"
-    arms, lines = joined({"before": [before], "after": [after]})
-    assert ([arm.name for arm in arms], len(lines)) == (["lstm"], 1)
+def test_the_arms_of_a_sweep_stay_what_they_are_beside_another_sweep() -> None:
+    epochs = {"short": "trainer.epochs=2", "long": "trainer.epochs=9"}
+    of_experiments = [of_sweep("a", key, experiment=name) for name, key in epochs.items()]
+    assert set(joined_names(a=of_experiments, b=[of_sweep("b", encoder="rnn")])) == {
+        "lstm, experiment=short", "lstm, experiment=long", "rnn",
+    }  # fmt: skip
+    of_splits = [of_sweep("a", f"data.split_seed={seed}", seed=seed, data__split_seed="${seed}") for seed in (0, 1)]
+    assert joined_names(a=of_splits, b=[of_sweep("b", encoder="rnn")]) == {
+        "lstm, split_seed=${seed}": [0, 1], "rnn": [0],
+    }  # fmt: skip
 
 
-def test_the_table_says_which_seeds_each_arm_has_where_they_differ() -> None:
-    same = [run_result(encoder, seed) for encoder in ("rnn", "lstm") for seed in (0, 1)]
-    assert tables_of(arms_of(same))[0].title == "Mean ± standard deviation, seeds: 0, 1"
-    more = [*same, run_result("bag", 1, validation=0.7)]
-    assert tables_of(arms_of(more))[0].title.endswith(", seeds: 0, 1 (rnn, lstm); 1 (bag)")
+def arm(name: str, *overrides: str, code: str = "a") -> Arm:
+    """An arm of one run with these overrides."""
+    return Arm(name, [of_sweep(name, *overrides, code=code)], name)
 
 
-def test_sweeps_whose_files_set_other_things_have_arms_of_their_own() -> None:
-    arms, _ = joined({"short": [of_sweep("lstm", 0, "short", 2)], "long": [of_sweep("lstm", 0, "long", 9)]})
-    assert {arm.name for arm in arms} == {"lstm (short)", "lstm (long)"}
+def test_settings_that_differ_have_a_row_and_the_others_are_listed_apart() -> None:
+    slow, fast = arm("slow", "optimizer.learning_rate=0.001"), arm("fast", "optimizer.learning_rate=0.01")
+    differing, same = settings_tables([slow, fast])
+    assert differing.columns == ("key", "slow", "fast")
+    assert differing.rows == [("optimizer.learning_rate", "0.001", "0.01")]
+    keys = {row[0] for row in same.rows}
+    assert {"encoder.hidden_size", "data.name"} <= keys
+    assert not {"seed", "study", "tracking.directory"} & keys
+    mixed = Arm("mixed", [*slow.runs, *fast.runs], "mixed")
+    assert settings_tables([mixed, fast])[0].rows == [("optimizer.learning_rate", "0.001, 0.01", "0.01")]
 
 
-def test_an_override_of_one_sweep_that_another_has_by_default_names_no_arm() -> None:
-    first, second = of_sweep("lstm", 0, "a"), of_sweep("lstm", 1, "b", **{"trainer.epochs": "5"})
-    assert [arm.name for arm in joined({"a": [first], "b": [second]})[0]] == ["lstm"]
+def test_a_key_that_one_arm_lacks_is_a_dash() -> None:
+    rows = {key: values for key, *values in settings_tables([arm("lstm"), arm("bag", "encoder=bag")])[0].rows}
+    assert rows["encoder.hidden_size"][1] == "–"
+    assert rows["encoder._target_"] == ["Lstm", "Bag"]
 
 
-def test_a_choice_of_one_sweep_that_another_has_by_default_names_no_arm() -> None:
-    first, second = of_sweep("lstm", 0, "a"), of_sweep("lstm", 1, "b", data="generated")
-    assert [arm.name for arm in joined({"a": [first], "b": [second]})[0]] == ["lstm"]
-
-
-def test_the_same_reviews_are_one_arm_wherever_they_were_read_from() -> None:
-    first = of_sweep("lstm", 0, "a", 5, "data=imdb", "data.archive=elsewhere/aclImdb_v1.tar.gz")
-    second, other = (
-        of_sweep("lstm", 1, "b", 5, "data=imdb"),
-        of_sweep("lstm", 2, "c", 5, "data=imdb", "data.split_seed=7"),
-    )
-    arms, _ = joined({"a": [first], "b": [second], "c": [other]})
-    assert {arm.name: [run.seed for run in arm.runs] for arm in arms} == {"lstm (a)": [0, 1], "lstm (c)": [2]}
-
-
-def test_the_arms_of_a_sweep_over_experiments_stay_apart_beside_another_sweep() -> None:
-    runs = [of_sweep("lstm", 0, "a", epochs, experiment=name) for name, epochs in (("short", 2), ("long", 9))]
-    arms, _ = joined({"a": runs, "b": [of_sweep("rnn", 0, "b")]})
-    assert {arm.name for arm in arms} == {"lstm, experiment=short", "lstm, experiment=long", "rnn"}
-
-
-def test_runs_whose_split_goes_with_their_seed_stay_one_arm_beside_another_sweep() -> None:
-    runs = [
-        of_sweep("lstm", seed, "a", 5, "data=imdb", f"data.split_seed={seed}", data__split_seed="${seed}")
-        for seed in (0, 1)
-    ]
-    arms, _ = joined({"a": runs, "b": [of_sweep("rnn", 0, "b", 5, "data=imdb")]})
-    assert [[run.seed for run in arm.runs] for arm in arms if arm.name.startswith("lstm")] == [[0, 1]]
-
-
-def test_what_every_run_was_given_alike_names_no_arm_whatever_became_of_it() -> None:
-    runs = [labelled(name, name, optimizer__gradient_clip_norm="1.0") for name in ("rnn", "lstm")]
-    for run, norm in zip(runs, (0.3, 4.0), strict=True):
-        run.config.optimizer.gradient_clip_norm = norm
-    assert {arm.name for arm in arms_of(runs)} == {"rnn", "lstm"}
-
-
-def test_an_interval_that_holds_every_value_is_not_shown() -> None:
-    runs = [run_result("lstm", seed, test__accuracy=value) for seed, value in enumerate((0.5, 1.0))]
-    runs += [run_result("rnn", seed, test__accuracy=value) for seed, value in enumerate((0.5, 0.9))]
-    (row,) = tables_of(arms_of(runs))[-1].rows
-    assert row[-1] == "none: too few seeds"
+def test_other_code_of_the_same_classes_has_a_row_and_that_of_other_classes_has_none() -> None:
+    assert settings_tables([arm("a"), arm("b", code="b")])[0].rows == [("code", "a", "b")]
+    assert "code" not in {row[0] for row in settings_tables([arm("a"), arm("b", "encoder=gru", code="b")])[0].rows}

@@ -81,7 +81,8 @@ def test_consistency_asks_for_every_text_of_an_identifier(predictor: Predictor) 
     identifiers = ["x", "x", "y", "y", "z", "z", "alone", "other"]
     found = judge(predictor, [rows(predictor, {1, 6}, identifiers)])
     assert found.consistency is not None
-    assert found.consistency.estimate == pytest.approx(2 / 3)
+    assert scores(found)["consistency"] == found.consistency.estimate == pytest.approx(2 / 3)
+    assert tables(found, scores(found))[0].rows[-1][1].endswith("of the identifiers have all their texts right")
     assert judge(predictor, [rows(predictor, set())]).consistency is None
     assert judge(predictor, [rows(predictor, set(), list("abcdefgh"))]).consistency is None
 

@@ -1,4 +1,4 @@
-"""Spreads and intervals against numbers known from elsewhere, and how often intervals hold the true value."""
+"""Intervals promise a reader to equal published examples, and to hold the true value about as often as they say."""
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -7,7 +7,6 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from scipy.stats import ttest_1samp, ttest_ind
 
 from sentiment_rnn.report.statistics import (
     Interval,
@@ -20,25 +19,10 @@ from sentiment_rnn.report.statistics import (
     t_interval,
     welch_interval,
     wilson_interval,
+    with_deviation,
 )
 
 whole_numbers = st.lists(st.integers(1, 3000), min_size=1, max_size=60).map(np.array)
-
-
-@given(values=st.lists(st.floats(-100, 100), min_size=2, max_size=10))
-def test_spread_is_the_mean_and_the_sample_standard_deviation(values: list[float]) -> None:
-    mean, deviation = spread(values)
-    expected = sum(values) / len(values)
-    variance = sum((value - expected) ** 2 for value in values) / (len(values) - 1)
-    assert mean == pytest.approx(expected, abs=1e-9)
-    assert deviation == pytest.approx(variance**0.5, abs=1e-9)
-    assert (mean, deviation) == (np.mean(values), np.std(values, ddof=1))
-
-
-def test_a_single_seed_has_no_deviation() -> None:
-    mean, deviation = spread([0.7])
-    assert mean == 0.7
-    assert np.isnan(deviation)
 
 
 def test_the_t_interval_equals_a_published_example() -> None:
@@ -47,15 +31,6 @@ def test_the_t_interval_equals_a_published_example() -> None:
     interval = t_interval(hours)
     assert interval.estimate == pytest.approx(1.58)
     assert (interval.low, interval.high) == pytest.approx((0.7001142, 2.4598858))
-
-
-@given(values=st.lists(st.integers(0, 1000), min_size=2, max_size=10, unique=True))
-def test_intervals_are_those_of_scipys_tests(values: list[int]) -> None:
-    first, second = np.array(values) / 1000, np.array([0.1, 0.25, 0.7])
-    expected = ttest_1samp(first, 0).confidence_interval()
-    assert t_interval(first)[1:] == pytest.approx((expected.low, expected.high))
-    expected = ttest_ind(first, second, equal_var=False).confidence_interval()
-    assert welch_interval(first, second)[1:] == pytest.approx((expected.low, expected.high))
 
 
 def normal(random: np.random.Generator, shape: tuple[int, int], mean: float) -> np.ndarray:
@@ -76,7 +51,7 @@ def coverage(intervals: Iterable[Interval], truth: float) -> float:
 TRIALS = 2000
 
 
-@pytest.mark.parametrize("seeds", [3, 10, 20])
+@pytest.mark.parametrize("seeds", [3, 10])
 def test_of_normal_outcomes_intervals_hold_the_true_value_about_as_often_as_they_say(seeds: int) -> None:
     random = np.random.default_rng(seeds)
     first, second = (normal(random, (TRIALS, seeds), mean) for mean in (0.8, 0.7))
@@ -87,12 +62,8 @@ def test_of_normal_outcomes_intervals_hold_the_true_value_about_as_often_as_they
 
 @pytest.mark.parametrize(
     ("seeds", "learns", "expected"),
-    [
-        (3, 0.5, 0.75),
-        (10, 0.3, 0.96), (10, 0.5, 0.95), (10, 0.9, 0.65),
-        (20, 0.3, 0.94), (20, 0.5, 0.96), (20, 0.9, 0.88),
-    ],
-)  # fmt: skip
+    [(3, 0.5, 0.75), (10, 0.5, 0.95), (10, 0.9, 0.65), (20, 0.9, 0.88)],
+)
 def test_the_t_interval_of_outcomes_in_two_clusters_fails_where_all_seeds_may_come_from_one(
     seeds: int, learns: float, expected: float
 ) -> None:
@@ -118,18 +89,14 @@ def test_a_single_seed_has_no_interval() -> None:
     assert (one.estimate, one.known) == (0.7, False)
     assert (pair.estimate, pair.known) == (pytest.approx(0.15), False)
     assert percent(one) == "70.0 %"
+    assert with_deviation(spread([0.7]), 1) == "0.7"
+    assert with_deviation(spread([0.6, 0.8]), 2) == "0.70 ± 0.14"
+    assert not accuracy_interval([0.9, float("nan")]).known
 
 
 def test_seeds_that_agree_leave_an_interval_without_width() -> None:
     assert t_interval([1.0, 1.0, 1.0]) == (1.0, 1.0, 1.0)
     assert welch_interval([1.0, 1.0], [0.5, 0.5, 0.5]) == (0.5, 0.5, 0.5)
-
-
-def test_a_difference_is_first_minus_second() -> None:
-    first, second = [0.88, 0.89, 0.9], [0.7, 0.75, 0.8]
-    one, other = accuracy_difference(first, second), accuracy_difference(second, first)
-    assert one.estimate == pytest.approx(0.14)
-    assert one == pytest.approx((-other.estimate, -other.high, -other.low))
 
 
 @pytest.mark.parametrize(
@@ -144,12 +111,6 @@ def test_wilson_interval_equals_published_examples(correct: int, total: int, low
     assert interval.high == pytest.approx(high, abs=5e-5)
 
 
-@given(data=st.data(), total=st.integers(1, 500))
-def test_wilson_interval_holds_its_estimate(data: st.DataObject, total: int) -> None:
-    interval = wilson_interval(data.draw(st.integers(0, total)), total)
-    assert 0 <= interval.low <= interval.estimate <= interval.high <= 1
-
-
 BINS = pytest.mark.parametrize("bins_of", [logarithmic_bins, quantile_bins])
 
 
@@ -160,25 +121,9 @@ def test_every_value_is_in_exactly_one_bin(
     bins_of: Callable[[np.ndarray, int], np.ndarray], values: np.ndarray, bins: int
 ) -> None:
     edges = bins_of(values, bins)
+    assert 2 <= len(edges) <= bins + 1
     inside = [(values >= low) & (values < high) for low, high in pairwise(edges)]
     assert (np.sum(inside, axis=0) == 1).all()
-
-
-@BINS
-@given(values=whole_numbers, bins=st.integers(1, 12))
-@settings(deadline=None)
-def test_edges_increase_and_are_no_more_than_asked_for(
-    bins_of: Callable[[np.ndarray, int], np.ndarray], values: np.ndarray, bins: int
-) -> None:
-    edges = bins_of(values, bins)
-    assert (np.diff(edges) > 0).all()
-    assert 2 <= len(edges) <= bins + 1
-    assert edges.dtype.kind == "i"
-
-
-@BINS
-def test_equal_values_share_the_one_bin(bins_of: Callable[[np.ndarray, int], np.ndarray]) -> None:
-    assert bins_of(np.full(20, 7), 10).tolist() == [7, 8]
 
 
 def test_logarithmic_bins_are_evenly_spaced_on_a_log_axis() -> None:
@@ -191,7 +136,3 @@ def test_quantile_bins_hold_about_equally_many() -> None:
     values = np.random.default_rng(0).permutation(1000) ** 2 + 1
     counts, _ = np.histogram(values, quantile_bins(values, 10))
     assert counts.tolist() == pytest.approx([100] * 10, abs=1)
-
-
-def test_an_interval_of_accuracies_one_of_which_is_unknown_is_unknown() -> None:
-    assert not accuracy_interval([0.9, float("nan")]).known

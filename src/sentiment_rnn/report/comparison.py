@@ -4,14 +4,14 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sentiment_rnn.config.sections import DataConfig
+from sentiment_rnn.config.run import ARM
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.statistics import (
     Spread,
@@ -24,7 +24,6 @@ from sentiment_rnn.report.statistics import (
 from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
-    BEST_LOSS,
     CODE_TAG,
     EPOCH_SECONDS,
     PARAMETERS,
@@ -140,15 +139,14 @@ class Arm:
 def joined(sweeps: Mapping[str, Sequence[RecordedRun]]) -> tuple[list[Arm], list[str]]:
     """The arms of several sweeps, by their names, and a line on each sweep with runs that are left out.
 
-    Runs of one configuration and code are one arm, whatever their sweep. A seed in two sweeps counts once, with the
-    first sweep's run.
+    Runs of one configuration, data and code are one arm, whatever their sweep. A seed in two sweeps counts once, with
+    the first sweep's run.
     """
-    kept: dict[tuple[str, int], RecordedRun] = {}
+    kept: dict[str, RecordedRun] = {}
     sweep_of: dict[str, str] = {}
     lines = []
-    coded = all(CODE_TAG in run.tags for runs in sweeps.values() for run in runs)  # else one is of an earlier version
     for sweep, runs in sweeps.items():
-        new = {(_configuration(run, coded), run.seed): run for run in runs}
+        new = {run.identity or run.run_id: run for run in runs}
         if repeated := new.keys() & kept.keys():
             lines.append(
                 f"left out: {len(repeated)} of the {len(runs)} runs of {sweep}, which an earlier sweep has too"
@@ -162,23 +160,12 @@ def joined(sweeps: Mapping[str, Sequence[RecordedRun]]) -> tuple[list[Arm], list
         parts: dict[frozenset[str], list[RecordedRun]] = {}
         for sweep in sweeps:
             if runs := [run for run in arm.runs if sweep_of[run.run_id] == sweep]:
-                parts.setdefault(frozenset(_configuration(run, coded) for run in runs), []).extend(runs)
+                # A run of an earlier version has no identity.
+                parts.setdefault(frozenset(run.identity[:ARM] or sweep for run in runs), []).extend(runs)
         for runs in parts.values():
-            of = f" ({sweep_of[runs[0].run_id]})" if len(parts) > 1 else ""
-            arms.append(Arm(arm.name + of, sorted(runs, key=lambda run: run.seed), arm.label + of))
+            suffix = f" ({sweep_of[runs[0].run_id]})" if len(parts) > 1 else ""
+            arms.append(Arm(arm.name + suffix, sorted(runs, key=lambda run: run.seed), arm.label + suffix))
     return _in_order(arms), lines
-
-
-def _configuration(run: RecordedRun, coded: bool) -> str:
-    """Equal for runs that differ in their seed alone, read the same reviews, and were scored on the same ones; and, if
-    `coded`, have one code.
-
-    Where the reviews came from says nothing: an archive may be gone the next time.
-    """
-    anyone = replace(run.config, seed=0)
-    if run.data_digest:
-        anyone.data = DataConfig(**{key.name: getattr(anyone.data, key.name) for key in fields(DataConfig)})
-    return f"{anyone.identity(run.data_digest, run.tags[CODE_TAG] if coded else '')} {_digest(run.predictions)}"
 
 
 def arms_of(runs: Sequence[RecordedRun], left_out: tuple[str, ...] = ()) -> list[Arm]:
@@ -215,10 +202,8 @@ def arms_of(runs: Sequence[RecordedRun], left_out: tuple[str, ...] = ()) -> list
 
 
 def _in_order(arms: Sequence[Arm]) -> list[Arm]:
-    """The best on validation first: by accuracy, or by loss for runs of tasks that have that alone."""
-    return sorted(
-        arms, key=lambda arm: (_nan_last(-arm.metric(BEST_ACCURACY).mean), _nan_last(arm.metric(BEST_LOSS).mean))
-    )
+    """The best on validation first, those without a validation accuracy last."""
+    return sorted(arms, key=lambda arm: -np.nan_to_num(arm.metric(BEST_ACCURACY).mean, nan=-1.0))
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
@@ -261,11 +246,6 @@ def _configured(run: RecordedRun, key: str) -> object:
     for part in key.split("."):
         value = getattr(value, part, run.overrides.get(key))
     return value
-
-
-def _nan_last(value: float) -> float:
-    """A key to sort by. NaN has no place in an order: arms without the metric come last."""
-    return math.inf if math.isnan(value) else value
 
 
 def results_csv(arms: Sequence[Arm]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.optimize import minimize_scalar
 from torchmetrics.functional.classification import binary_auroc, binary_calibration_error, binary_f1_score
@@ -12,7 +13,7 @@ from torchmetrics.functional.classification import binary_auroc, binary_calibrat
 from sentiment_rnn.data.text_files import Rows
 from sentiment_rnn.data.tokenizer import whole
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.inference.package import fingerprint, fingerprints
+from sentiment_rnn.inference.package import fingerprints
 from sentiment_rnn.inference.predictions import Predictions, calibrate, surest_mistakes
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.report.statistics import Interval, binned, percent, quantile_bins, wilson_interval
@@ -74,8 +75,8 @@ class Evaluation:
     without_tokens: int
     seen: np.ndarray
     """bool [N], texts that the model was trained or chosen on."""
-    groups: np.ndarray
-    """int64 [N], a digest of each text's identifier, 0 for a text that has none."""
+    identifiers: np.ndarray
+    """object [N], the identifier of each text, None for a text that has none."""
     mistakes: list[Mistake]
     """The most confident mistakes."""
 
@@ -92,10 +93,9 @@ class Evaluation:
     @property
     def consistency(self) -> Interval | None:
         """Share of identifiers with two texts or more whose texts were all judged rightly (Gardner et al. 2020)."""
-        known = self.groups != 0
-        _, group, size = np.unique(self.groups[known], return_inverse=True, return_counts=True)
-        right = np.bincount(group, weights=self.predictions.correct[known])
-        return share(right[size > 1] == size[size > 1]) if (size > 1).any() else None
+        texts = pd.Series(self.predictions.correct).groupby(self.identifiers)
+        right = texts.all()[texts.size() > 1]
+        return share(right.to_numpy()) if len(right) else None
 
 
 def share(correct: np.ndarray) -> Interval:
@@ -104,78 +104,63 @@ def share(correct: np.ndarray) -> Interval:
 
 
 def judge(predictor: Predictor, parts: Iterable[Rows]) -> Evaluation:
-    """Read labelled rows part by part; what is kept of a text is a few numbers.
+    """Read labelled rows part by part; of a text, a few numbers and its identifier are kept.
 
     Raises:
         UserError: no text has a token.
     """
-    read: list[Part] = []
-    mistakes: list[Mistake] = []
-    without_tokens = 0
+    package, kept, mistakes, without_tokens = predictor.package, [], [], 0
     for rows in parts:
         documents = predictor.encode(rows.texts)
-        given = [index for index, ids in enumerate(documents) if len(ids)]
-        without_tokens += len(documents) - len(given)
-        read.append(_judge_part(predictor, [documents[index] for index in given], rows, given))
-        mistakes = sorted([*mistakes, *_mistakes(read[-1], rows, given)], key=lambda m: -abs(m.probability - 0.5))
-        mistakes = mistakes[:MISTAKES]
-    found = Part(*map(np.concatenate, zip(*read, strict=True)))
-    if not len(found.labels):
+        columns = {"text": rows.texts, "label": rows.labels, "identifier": rows.identifiers or None}
+        texts = pd.DataFrame(columns, dtype=object).assign(length=[len(ids) for ids in documents])
+        texts["seen"] = np.isin(fingerprints(documents), package.training_texts)
+        without_tokens += int((texts.length == 0).sum())
+        texts = texts[texts.length > 0].copy()
+        logits = predictor.logits([documents[row] for row in texts.index])
+        texts["logit"], texts["probability"] = logits.numpy(), calibrate(logits, package.reading.temperature)
+        surest = surest_mistakes(texts.probability.to_numpy(), texts.label.to_numpy(int), MISTAKES)
+        mistakes += [
+            Mistake(whole(str(row.text)), int(row.label), float(row.probability))
+            for row in texts.iloc[surest].itertuples()
+        ]
+        kept.append(texts.drop(columns="text"))
+    read = pd.concat(kept, ignore_index=True)
+    if read.empty:
         raise UserError("no text has a word or a mark in it; there is nothing to judge")
-    nowhere = np.full(len(found.labels), -1, dtype=np.int32)
-    temperature = predictor.package.reading.temperature
-    predictions = Predictions(found.probabilities, found.labels, found.lengths, nowhere, found.logits, temperature)
-    return Evaluation(predictions, without_tokens, found.seen, found.groups, mistakes)
-
-
-class Part(NamedTuple):
-    """The texts of a part that have a token, an entry each; see `Evaluation`."""
-
-    logits: np.ndarray
-    probabilities: np.ndarray
-    labels: np.ndarray
-    lengths: np.ndarray
-    seen: np.ndarray
-    groups: np.ndarray
-
-
-def _judge_part(predictor: Predictor, documents: list[np.ndarray], rows: Rows, given: list[int]) -> Part:
-    logits = predictor.logits(documents)
-    names = [rows.identifiers[index] if rows.identifiers else None for index in given]
-    groups = [0 if name is None else fingerprint(name.encode(errors="replace")) for name in names]
-    return Part(
-        logits=logits.numpy(),
-        probabilities=calibrate(logits, predictor.package.reading.temperature),
-        labels=np.array([rows.labels[index] for index in given], dtype=np.int8),
-        lengths=np.array([len(ids) for ids in documents], dtype=np.int64),
-        seen=np.isin(fingerprints(documents), predictor.package.training_texts),
-        groups=np.array(groups, dtype=np.int64),
+    predictions = Predictions(
+        probabilities=read.probability.to_numpy(np.float32, copy=True),
+        labels=read.label.to_numpy(np.int8),
+        lengths=read.length.to_numpy(np.int64),
+        lags=np.full(len(read), -1, dtype=np.int32),
+        logits=read.logit.to_numpy(np.float32, copy=True),
+        temperature=package.reading.temperature,
     )
-
-
-def _mistakes(part: Part, rows: Rows, given: list[int]) -> list[Mistake]:
-    wrong = surest_mistakes(part.probabilities, part.labels, MISTAKES)
-    return [Mistake(whole(str(rows.texts[given[n]])), int(part.labels[n]), float(part.probabilities[n])) for n in wrong]
+    mistakes = sorted(mistakes, key=lambda mistake: -abs(mistake.probability - 0.5))[:MISTAKES]
+    return Evaluation(predictions, without_tokens, read.seen.to_numpy(bool), read.identifier.to_numpy(), mistakes)
 
 
 def scores(evaluation: Evaluation) -> dict[str, float]:
     """Every number, by its name in MLflow; AUROC only where both labels occur."""
-    found = evaluation.predictions
-    given, labels = torch.from_numpy(found.probabilities), torch.from_numpy(found.labels.astype(np.int64))
-    before = found.uncalibrated
+    predicted = evaluation.predictions
+    probabilities, labels = (
+        torch.from_numpy(predicted.probabilities),
+        torch.from_numpy(predicted.labels.astype(np.int64)),
+    )
+    before = predicted.uncalibrated
     values = {
-        "texts": float(len(found.labels)),
+        "texts": float(len(predicted.labels)),
         "texts_without_tokens": float(evaluation.without_tokens),
         "texts_seen_in_training": float(evaluation.seen.sum()),
         "accuracy": evaluation.accuracy.estimate,
-        "f1": float(binary_f1_score(given, labels)),
-        "loss": cross_entropy(found.probabilities, found.labels),
-        "loss_uncalibrated": cross_entropy(before, found.labels),
-        "calibration_error": calibration_error(found.probabilities, found.labels),
-        "calibration_error_uncalibrated": calibration_error(before, found.labels),
+        "f1": float(binary_f1_score(probabilities, labels)),
+        "loss": cross_entropy(predicted.probabilities, predicted.labels),
+        "loss_uncalibrated": cross_entropy(before, predicted.labels),
+        "calibration_error": calibration_error(predicted.probabilities, predicted.labels),
+        "calibration_error_uncalibrated": calibration_error(before, predicted.labels),
     }
     if len(labels.unique()) == 2:
-        values["auroc"] = float(binary_auroc(torch.from_numpy(found.logits).double(), labels))
+        values["auroc"] = float(binary_auroc(torch.from_numpy(predicted.logits).double(), labels))
     if evaluation.seen.any() and evaluation.accuracy_unseen:
         values["accuracy_without_seen"] = evaluation.accuracy_unseen.estimate
     if evaluation.consistency:
@@ -185,39 +170,35 @@ def scores(evaluation: Evaluation) -> dict[str, float]:
 
 def tables(evaluation: Evaluation, values: Mapping[str, float]) -> list[Table]:
     """The values of `scores`, confusion, accuracy by length."""
-    found = evaluation.predictions
+    predicted = evaluation.predictions
     rows = [
         ("accuracy", percent(evaluation.accuracy)),
         ("F1", f"{values['f1']:.3f}"),
         ("AUROC", f"{values['auroc']:.3f}" if "auroc" in values else "– (one label only)"),
         *(
-            (name, f"{values[key]:.3f} with temperature {found.temperature:.2f}, as answered; "
+            (name, f"{values[key]:.3f} with temperature {predicted.temperature:.2f}, as answered; "
                    f"{values[f'{key}_uncalibrated']:.3f} without")
             for name, key in (("calibration error", "calibration_error"), ("cross-entropy [nats]", "loss"))
         ),
     ]  # fmt: skip
-    if evaluation.groups.any():
+    if pd.notna(evaluation.identifiers).any():
         rows.append((
             "consistency",
             f"{percent(evaluation.consistency)} of the identifiers have all their texts right"
             if evaluation.consistency
             else "– (no identifier has two texts)",
         ))  # fmt: skip
-    said = found.probabilities > 0.5
+    positive = predicted.probabilities > 0.5
     confusion = [
-        (name, *(f"{np.count_nonzero((found.labels == label) & (said == positive)):,}" for positive in (False, True)))
+        (name, *(f"{((predicted.labels == label) & (positive == answer)).sum():,}" for answer in (False, True)))
         for label, name in enumerate(("is negative", "is positive"))
     ]
-    return [
-        Table(f"{len(found.labels):,} texts, 95 % intervals", ("score", "value"), rows),
-        Table("Confusion", ("", "predicted negative", "predicted positive"), confusion),
-        Table("Accuracy by length", ("tokens", "texts", "accuracy"), by_length(found)),
+    by_length = [
+        (f"{low}–{high - 1}", f"{inside.sum():,}", percent(share(predicted.correct[inside])))
+        for low, high, inside in binned(predicted.lengths, quantile_bins(predicted.lengths, 5))
     ]
-
-
-def by_length(found: Predictions) -> list[tuple[str, ...]]:
-    """Rows of range, count and accuracy, about as many texts in each."""
     return [
-        (f"{low}–{high - 1}", f"{inside.sum():,}", percent(share(found.correct[inside])))
-        for low, high, inside in binned(found.lengths, quantile_bins(found.lengths, 5))
+        Table(f"{len(predicted.labels):,} texts, 95 % intervals", ("score", "value"), rows),
+        Table("Confusion", ("", "predicted negative", "predicted positive"), confusion),
+        Table("Accuracy by length", ("tokens", "texts", "accuracy"), by_length),
     ]

@@ -1,6 +1,5 @@
 """Figures, each a function from numbers to a matplotlib `Figure`; nothing is shown on a screen."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from io import BytesIO
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
+from sentiment_rnn.files import replacement_of, write_whole
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.statistics import binned, logarithmic_bins, quantile_bins, wilson_interval
 
@@ -87,24 +87,21 @@ def save_figure(figure: Figure, path: Path) -> None:
     figure.savefig(drawn, format="png")
     # By maximum coverage, then k-means: median cut gives the rare colours away, the ends of a colour bar among them.
     colours = Image.open(drawn).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=3)
-    colours.save(path, optimize=True)
+    colours.save(path, format="PNG", optimize=True)
 
 
 def write_folder(folder: Path, files: Mapping[str, str | bytes], figures: Mapping[str, Figure]) -> list[Path]:
-    """Write files by their name, and figures by theirs without its suffix, into a folder, which is made.
+    """Write files by their name, and figures by theirs without its suffix, each whole, into a folder, which is made.
 
     Returns their paths.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as beside:
-        for name, content in files.items():
-            Path(beside, name).write_bytes(content.encode() if isinstance(content, str) else content)
-        for name, figure in figures.items():
-            save_figure(figure, Path(beside, f"{name}.png"))
-        names = [*files, *(f"{name}.png" for name in figures)]
-        for name in names:  # once all of them are there: a write that is interrupted takes nothing away
-            Path(beside, name).replace(folder / name)
-    return [folder / name for name in names]
+    for name, content in files.items():
+        write_whole(folder / name, content.encode() if isinstance(content, str) else content)
+    for name, figure in figures.items():
+        with replacement_of(folder / f"{name}.png") as partial:
+            save_figure(figure, partial)
+    return [folder / name for name in (*files, *(f"{name}.png" for name in figures))]
 
 
 def new_figure(columns: int = 1, height: float = 3.5, width: float = WIDTH) -> tuple[Figure, list[Axes]]:
@@ -177,15 +174,13 @@ def _reliability(axes: Axes, predicted: np.ndarray, labels: np.ndarray, color: s
 def accuracy_by(values: np.ndarray, correct: np.ndarray, edges: np.ndarray, name: str) -> Figure:
     """Accuracy, with 95 % intervals, in bins of a number that each review has."""
     figure, (axes,) = new_figure()
-    centers, accuracies, low, high = binned_accuracy(values, correct, edges)
-    axes.errorbar(
-        centers,
-        accuracies,
-        yerr=[accuracies - low, high - accuracies],
-        marker="o",
-        capsize=3,
-        color=PALETTE[0],
-    )
+    rows = [
+        (np.median(values[inside]), *wilson_interval(int(correct[inside].sum()), int(inside.sum())))
+        for _, _, inside in binned(values, edges)
+    ]
+    centers, accuracies, low, high = np.array(rows).T
+    error = [accuracies - low, high - accuracies]
+    axes.errorbar(centers, accuracies, error, marker="o", capsize=3, color=PALETTE[0])
     decorate_accuracy(axes, name)
     return figure
 
@@ -217,24 +212,6 @@ def decorate_accuracy(axes: Axes, name: str, what: str = "Accuracy") -> None:
 def accuracy_limits(axes: Axes) -> tuple[float, float]:
     """Limits of an accuracy axis: from just below chance, or from the lowest value drawn, to the top."""
     return max(0.0, min(0.4, axes.dataLim.y0)) - 0.01, 1.01
-
-
-def binned_accuracy(
-    values: np.ndarray, correct: np.ndarray, edges: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Median value, accuracy and its 95 % interval in each bin that holds a review.
-
-    Args:
-        values: [N].
-        correct: bool [N].
-        edges: [bins + 1], each bin without its upper edge.
-    """
-    rows = [
-        (np.median(values[inside]), *wilson_interval(int(correct[inside].sum()), int(inside.sum())))
-        for _, _, inside in binned(values, edges)
-    ]
-    centers, accuracies, lows, highs = np.array(rows).T
-    return centers, accuracies, lows, highs
 
 
 @styled
