@@ -176,12 +176,6 @@ docs: $(READY)  ## Write docs/configuration.md from the schema, and the site of 
 	@LESSON="$(STORE)/lesson.ipynb" $(RUN) sphinx --quiet --fail-on-warning --keep-going --fresh-env -c docs --doctree-dir build/doctrees . build/site
 	@echo "written to build/site; open build/site/index.html in a browser"
 
-screenshots: $(READY)  ## Train a small sweep and write the pictures of MLflow in docs/images (needs Chromium, takes some minutes)
-	@$(RUN) sentiment_rnn train -m data=generated data.train_reviews=4000 data.test_reviews=1000 data.max_lag=30 \
-		encoder=rnn,lstm,bag encoder.hidden_size=64 embedding.size=32 optimizer.default_learning_rate=0.003 seed=0,1 \
-		trainer.epochs=6 study=three_encoders tracking.directory=build/screenshots
-	@$(VENV)/bin/python tools/screenshot.py --store build/screenshots --output docs/images
-
 clean:  ## Remove the virtual environments and caches; runs/ and data/ stay
 	@rm -rf $(VENV) $(KERAS) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find src tests experiments tools -name __pycache__ -type d -prune -exec rm -rf {} +

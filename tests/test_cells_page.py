@@ -1,4 +1,4 @@
-"""docs/cells.md gives every cell the weights and the multiply-adds that its encoder has."""
+"""docs/cells.md promises to give every cell the weights and the multiply-adds that its encoder has."""
 
 import re
 from pathlib import Path

@@ -119,7 +119,7 @@ ONLY_PARSED = {
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine precision",
     ),
     "tests run their scripts": (
-        "make bench", "make overhead", "make prediction", "make notebook", "make screenshots",
+        "make bench", "make overhead", "make prediction", "make notebook",
     ),
     "Docker's engine": ("docker ",),
     "a server of others": (

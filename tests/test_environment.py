@@ -1,4 +1,4 @@
-"""What a command sets for its process, and importing the package does not, each in a process of its own."""
+"""Importing the package promises to change nothing; a command sets how its own threads wait."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A lock that another process holds, which is stopped."""
+"""Whoever waits for a lock is promised to learn which process holds it."""
 
 import logging
 import os

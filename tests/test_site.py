@@ -1,4 +1,5 @@
-"""The site: every link leads somewhere, nothing comes from another host, and its pages read well in a browser."""
+"""The site promises a reader that every link leads somewhere, that nothing comes from another host, and that its pages
+read well in a browser."""
 
 import base64
 import functools
@@ -114,11 +115,6 @@ def test_every_document_is_a_page_and_every_link_leads_somewhere(site: Path) -> 
     assert outside_resources(site) == []
 
 
-@pytest.mark.slow
-def test_a_link_to_a_folder_leads_to_its_readme_as_on_github(site: Path) -> None:
-    assert ("a", "../experiments/illustrations/rnn_vs_lstm/README.html") in addresses(site / "docs" / "findings.html")
-
-
 @pytest.fixture
 def opened(site: Path, open_page: Callable[[str, int], webdriver.Chrome]) -> Callable[..., webdriver.Chrome]:
     """Open a page from disk in a window of a width, light or dark."""
@@ -134,8 +130,7 @@ def opened(site: Path, open_page: Callable[[str, int], webdriver.Chrome]) -> Cal
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 @pytest.mark.parametrize("page", KEY_PAGES)
 def test_a_page_fits_its_window_and_its_figures_can_be_read(
     opened: Callable[..., webdriver.Chrome], page: str, width: int, scheme: str

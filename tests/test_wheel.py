@@ -1,4 +1,5 @@
-"""A wheel, built from the repository and used outside it: train on texts of one's own, compare, predict, serve."""
+"""The wheel promises that it is enough, outside the repository, to train on texts of one's own, compare, predict and
+serve."""
 
 import csv
 import json
