@@ -19,14 +19,11 @@ from sentiment_rnn.report.comparison import arms_of
 from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
 from sentiment_rnn.report.plotting import (
     PALETTE,
-    Curve,
     accuracy_by,
     calibration,
-    confusion_matrix,
-    learning_curves,
     line_of,
     new_figure,
-    run_figures,
+    prediction_figures,
     save_figure,
 )
 from sentiment_rnn.report.statistics import logarithmic_bins
@@ -60,11 +57,6 @@ PREDICTIONS: dict[str, Callable[[], Predictions]] = {
     "one review, right": lambda: said_of(1, 1.0),
     "all wrong, of one length": lambda: said_of(12, 0.0, lengths=np.full(12, 40)),
 }
-HISTORY: dict[str, Curve] = {
-    "train/loss": ([0, 25, 50, 75], [0.7, 0.6, 0.5, 0.4]),
-    "val/loss": ([40, 80], [0.6, 0.5]),
-    "val/accuracy": ([40, 80], [0.7, 0.8]),
-}
 
 
 def assert_can_be_saved(figure: Figure) -> None:
@@ -73,27 +65,6 @@ def assert_can_be_saved(figure: Figure) -> None:
     figure.savefig(buffer, format="png")
     assert buffer.getvalue().startswith(b"\x89PNG")
     assert len(buffer.getvalue()) > 2000
-
-
-def test_learning_curves_show_the_values_they_were_given() -> None:
-    loss, accuracy = learning_curves(HISTORY).axes
-    assert {line.get_label(): list(line.get_ydata()) for line in loss.lines} == {
-        "train/loss": [0.7, 0.6, 0.5, 0.4],
-        "val/loss": [0.6, 0.5],
-    }
-    assert [list(line.get_xdata()) for line in accuracy.lines] == [[40, 80]]
-
-
-def test_the_confusion_matrix_counts_rows_by_label_and_columns_by_prediction() -> None:
-    said = Predictions(
-        probabilities=np.array([0.1] * 4 + [0.9] * 3 + [0.2] * 2 + [0.8], dtype=np.float32),
-        labels=np.array([0] * 4 + [0] * 3 + [1] * 2 + [1], dtype=np.int8),
-        lengths=np.full(10, 5),
-        lags=np.full(10, -1),
-    )
-    (axes,) = confusion_matrix(said).axes
-    cells = {(text.get_position()[1], text.get_position()[0]): text.get_text() for text in axes.texts}
-    assert cells == {(0, 0): "4\n40.0%", (0, 1): "3\n30.0%", (1, 0): "2\n20.0%", (1, 1): "1\n10.0%"}
 
 
 def test_the_calibration_sets_the_share_of_positives_against_the_probability() -> None:
@@ -112,8 +83,8 @@ def test_the_calibration_sets_the_share_of_positives_against_the_probability() -
 @pytest.mark.parametrize("name", list(PREDICTIONS))
 def test_all_figures_of_a_run_can_be_made(name: str) -> None:
     said = PREDICTIONS[name]()
-    figures = run_figures(said, HISTORY)
-    expected = {"learning_curves", "confusion", "calibration", "accuracy_by_length"}
+    figures = prediction_figures(said)
+    expected = {"calibration", "accuracy_by_length"}
     assert set(figures) == expected | ({"accuracy_by_lag"} if said.has_lags else set())
     for figure in figures.values():
         assert_can_be_saved(figure)

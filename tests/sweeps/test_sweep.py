@@ -114,7 +114,7 @@ def test_a_run_records_what_it_was_and_what_it_found(swept: Path) -> None:
     artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
     assert {"config.yaml", "overrides.yaml", "gradients.csv", "figures", "predictions"} <= artifacts
     figures = {Path(artifact.path).stem for artifact in client.list_artifacts(run.info.run_id, "figures")}
-    assert {"learning_curves", "confusion", "calibration", "accuracy_by_length", "accuracy_by_lag"} == figures
+    assert {"calibration", "accuracy_by_length", "accuracy_by_lag"} == figures
     dataset = run.inputs.dataset_inputs[0].dataset
     assert dataset.name == "generated"
     assert len(dataset.digest) == 36

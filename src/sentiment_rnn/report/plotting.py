@@ -51,9 +51,6 @@ STYLE: dict[str, Any] = {
     "lines.markersize": 5.5,
 }
 
-Curve = tuple[Sequence[float], Sequence[float]]
-"""Steps and values."""
-
 Arguments = ParamSpec("Arguments")
 Drawn = TypeVar("Drawn")
 
@@ -108,39 +105,6 @@ def new_figure(columns: int = 1, height: float = 3.5, width: float = WIDTH) -> t
     """A figure with a row of axes [inches]."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, list(np.ravel(figure.subplots(1, columns)))
-
-
-@styled
-def learning_curves(history: Mapping[str, Curve]) -> Figure:
-    """Loss and accuracy against steps; `history` has `train/loss`, `val/loss`, `val/accuracy`."""
-    figure, (loss, accuracy) = new_figure(2)
-    for name, axes in (("train/loss", loss), ("val/loss", loss), ("val/accuracy", accuracy)):
-        if name in history:
-            steps, values = history[name]
-            mark = "o" if name.startswith("val") else None
-            axes.plot(steps, values, label=name, marker=mark, color=PALETTE[0 if mark else 5])
-    loss.set(title="Loss", xlabel="step", ylabel="cross-entropy [nats]", ylim=(0, None))
-    accuracy.set(title="Validation accuracy", xlabel="step", ylim=accuracy_limits(accuracy))
-    accuracy.yaxis.set_major_formatter(PERCENT)
-    loss.legend()
-    return figure
-
-
-@styled
-def confusion_matrix(predictions: Predictions) -> Figure:
-    """Reviews by label and prediction."""
-    counts = np.zeros((2, 2), dtype=int)
-    np.add.at(counts, (predictions.labels.astype(int), (predictions.probabilities > 0.5).astype(int)), 1)
-    figure, (axes,) = new_figure(width=4.6)
-    axes.imshow(counts, cmap="Blues", vmin=0)
-    axes.grid(False)
-    for (row, column), count in np.ndenumerate(counts):
-        shade = "white" if count > counts.max() / 2 else "black"
-        axes.text(column, row, f"{count:,}\n{count / counts.sum():.1%}", ha="center", va="center", color=shade)
-    axes.set(title="Confusion", xlabel="predicted", ylabel="label")
-    axes.set_xticks([0, 1], ["negative", "positive"])
-    axes.set_yticks([0, 1], ["negative", "positive"], rotation=90, va="center")
-    return figure
 
 
 @styled
@@ -239,15 +203,9 @@ def search_history(values: Mapping[int, float], pruned: Sequence[int], metric: s
     return figure
 
 
-def run_figures(predictions: Predictions, history: Mapping[str, Curve]) -> dict[str, Figure]:
-    """All figures of one run, by file name."""
-    return {"learning_curves": learning_curves(history), **prediction_figures(predictions)}
-
-
 def prediction_figures(predictions: Predictions) -> dict[str, Figure]:
     """Figures of predictions on labelled texts, by file name."""
     figures = {
-        "confusion": confusion_matrix(predictions),
         "calibration": calibration(predictions),
         "accuracy_by_length": accuracy_by(
             predictions.lengths, predictions.correct, quantile_bins(predictions.lengths, 10), "length"

@@ -72,11 +72,10 @@ class ReviewJob(TextJob):
         if not self.config.tracking.records_all:
             return
         # They load matplotlib.
-        from sentiment_rnn.report.plotting import run_figures
+        from sentiment_rnn.report.plotting import prediction_figures
         from sentiment_rnn.tasks.artifacts import describe_mistakes, write_whole_package
 
-        history = {name: run.curve(name) for name in ("train/loss", "val/loss", "val/accuracy")}
-        run.log_pictures(run_figures(predictions, history), describe_mistakes(predictions, self.data))
+        run.log_pictures(prediction_figures(predictions), describe_mistakes(predictions, self.data))
         if not self.config.trainer.trial:
             with tempfile.TemporaryDirectory() as folder:
                 write_whole_package(package, temperature, self.data, Path(folder, PACKAGE))
