@@ -313,6 +313,10 @@ def test_an_encoder_learns_the_same_with_and_without_it(encoder: type, monkeypat
     assert losses[True] == pytest.approx(losses[False], abs=0.02)
 
 
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+"""Nothing of this process's but where its modules are found."""
+
+
 def in_a_fresh_process(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a line of Python that has the module and the encoders, its log on standard error."""
     prelude = """
@@ -325,7 +329,7 @@ logging.basicConfig(format="%(message)s", level="INFO")
 """
     return subprocess.run(
         [sys.executable, "-c", prelude + code],
-        env={"PATH": "/usr/bin:/bin", **environment}, capture_output=True, text=True, timeout=240, check=True,
+        env={**ENVIRONMENT, **environment}, capture_output=True, text=True, timeout=240, check=True,
     )  # fmt: skip
 
 
@@ -583,7 +587,7 @@ def test_processes_that_start_together_compile_once(tmp_path: Path) -> None:
     started = [
         subprocess.Popen(
             [sys.executable, "-c", log + code], stderr=subprocess.PIPE, text=True,
-            env={"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path)},
+            env={**ENVIRONMENT, "XDG_CACHE_HOME": str(tmp_path)},
         )
         for _ in range(2)
     ]  # fmt: skip
