@@ -163,7 +163,7 @@ lint: $(READY)  ## Check style (ruff), types (mypy) and plain English (tools/pro
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md docs/*.md experiments/README.md experiments/*/*.md experiments/*/*/*.md notebooks/*.ipynb $$(find src tools experiments -name "*.py")
 
-readme: $(READY)  ## Write every figure of studies, and generated tables and verdicts of documents, from the committed results
+readme: $(READY)  ## Write every figure of studies, and the generated tables, verdicts and values of documents, from the committed results
 	@$(RUN) experiments.lab write $(ARGS)
 
 docs: $(READY)  ## Write docs/configuration.md from the schema, and the site of all documents into build/site

@@ -14,6 +14,7 @@ from experiments.lab.pictures import write_pictures
 from experiments.lab.provenance import OWN, read_provenance
 from experiments.lab.study import Study, all_studies, find_study
 from experiments.lab.table import RESULTS, check_correct, read_correct, read_results
+from experiments.lab.values import pages_with_values
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.plotting import write_folder
 from sentiment_rnn.report.tables import csv_text, find_block, markdown, replace_block
@@ -147,7 +148,9 @@ def write(root: Path, studies: Sequence[str]) -> None:
         find_block(block.document, block.name)
     for block in blocks:
         replace_block(*block)
-    print("written: the blocks of all documents, further tables, and the pictures of docs/images")
+    for page, text in pages_with_values(root, [study for study, _ in findings]).items():
+        page.write_text(text, encoding="utf-8")
+    print("written: the blocks and values of all documents, further tables, and the pictures of docs/images")
     for where, name in not_measured(findings):
         print(f"{name}: not measured since its latest runs; python -m experiments.lab study {where} --protocols {name}")
 

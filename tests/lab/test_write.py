@@ -16,6 +16,7 @@ from experiments.lab.provenance import read_provenance
 from experiments.lab.run import freeze
 from experiments.lab.study import EXPERIMENTS, Study, all_studies
 from experiments.lab.table import RESULTS, results_csv
+from experiments.lab.values import pages_with_values
 from experiments.lab.write import (
     NOT_RUN,
     all_findings,
@@ -41,6 +42,22 @@ def test_blocks_are_up_to_date(committed: list[Found]) -> None:
         if block.document.read_text() != f"{before}\n{block.text}{after}":
             stale.append(f"{block.document.relative_to(REPOSITORY)}, {block.name}")
     assert stale == [], "run make readme"
+
+
+def test_values_in_sentences_are_up_to_date(committed: list[Found]) -> None:
+    pages = pages_with_values(REPOSITORY, [study for study, _ in committed])
+    assert REPOSITORY / "README.md" in pages
+    assert [path for path, text in pages.items() if path.read_text() != text] == [], "run make readme"
+
+
+def test_a_value_is_written_into_its_sentence_and_one_that_is_none_is_one_line(study: Study, tmp_path: Path) -> None:
+    page = tmp_path / "docs" / "page.md"
+    page.write_text("An RNN succeeds in <!-- value: seeds / first / rnn / 20 -->all<!-- end --> seeds.\n")
+    (text,) = pages_with_values(tmp_path, [study]).values()
+    assert text == "An RNN succeeds in <!-- value: seeds / first / rnn / 20 -->20 of 20<!-- end --> seeds.\n"
+    page.write_text("<!-- value: seeds / first / gru / 20 --><!-- end -->")
+    with pytest.raises(UserError, match="no such value: seeds / first / gru / 20"):
+        pages_with_values(tmp_path, [study])
 
 
 def test_further_tables_are_up_to_date(committed: list[Found]) -> None:
