@@ -27,39 +27,39 @@ def test_after_each_token_it_says_what_it_says_of_the_text_up_to_there(
     build_package: Callable[..., Package], encoder: str, pooling: str
 ) -> None:
     predictor = Predictor(build_package(encoder, pooling))
-    found = inspect(predictor, TEXT)
-    beginnings = [" ".join(found.tokens[: end + 1]) for end in range(len(found.tokens))]
-    np.testing.assert_allclose(found.running, predictor.predict(beginnings).probabilities, atol=1e-6)
-    assert found.probability == pytest.approx(float(predictor.predict([TEXT]).probabilities[0]), abs=1e-6)
-    assert bool(found.gates) == (encoder in ("lstm", "slstm") and pooling == "Last")
+    inspection = inspect(predictor, TEXT)
+    beginnings = [" ".join(inspection.tokens[: end + 1]) for end in range(len(inspection.tokens))]
+    np.testing.assert_allclose(inspection.running, predictor.predict(beginnings).probabilities, atol=1e-6)
+    assert inspection.probability == pytest.approx(float(predictor.predict([TEXT]).probabilities[0]), abs=1e-6)
+    assert bool(inspection.gates) == (encoder in ("lstm", "slstm") and pooling == "Last")
 
 
 def test_the_gates_are_the_units_of_the_cell(build_package: Callable[..., Package]) -> None:
-    found = inspect(Predictor(build_package(layers=2)), TEXT)
-    assert list(found.gates) == ["forget", "input", "output", "cell"]
-    assert found.gates["forget"].shape == (len(found.tokens), 8)
-    assert ((found.gates["forget"] > 0) & (found.gates["forget"] < 1)).all()
+    inspection = inspect(Predictor(build_package(layers=2)), TEXT)
+    assert list(inspection.gates) == ["forget", "input", "output", "cell"]
+    assert inspection.gates["forget"].shape == (len(inspection.tokens), 8)
+    assert ((inspection.gates["forget"] > 0) & (inspection.gates["forget"] < 1)).all()
 
 
 def test_a_sentence_left_out_changes_what_it_says(build_package: Callable[..., Package]) -> None:
     predictor = Predictor(build_package())
-    found = inspect(predictor, TEXT)
-    assert [sentence.text for sentence in found.sentences] == [
+    inspection = inspect(predictor, TEXT)
+    assert [sentence.text for sentence in inspection.sentences] == [
         "The film was good.", "It was <b>long</b> & awful!", "I liked it",
     ]  # fmt: skip
     without = predictor.predict(["The film was good. I liked it"]).probabilities[0]
-    assert found.sentences[1].without == pytest.approx(float(without), abs=1e-6)
-    assert found.sentences[1].change == pytest.approx(found.probability - float(without), abs=1e-6)
+    assert inspection.sentences[1].without == pytest.approx(float(without), abs=1e-6)
+    assert inspection.sentences[1].change == pytest.approx(inspection.probability - float(without), abs=1e-6)
 
 
 def test_of_a_long_text_only_what_is_read_is_shown(build_package: Callable[..., Package]) -> None:
     predictor = Predictor(build_package(max_tokens=5))
-    found = inspect(predictor, "good . " * 1000 + "bad film . i liked it")
-    assert found.tokens == ["film", ".", "i", "liked", "it"]
-    assert found.unread == 2000 + 6 - 5
-    assert [sentence.text for sentence in found.sentences] == ["bad film .", "i liked it"]
+    inspection = inspect(predictor, "good . " * 1000 + "bad film . i liked it")
+    assert inspection.tokens == ["film", ".", "i", "liked", "it"]
+    assert inspection.unread == 2000 + 6 - 5
+    assert [sentence.text for sentence in inspection.sentences] == ["bad film .", "i liked it"]
     ended_there = predictor.predict(["good . " * 1000 + "bad film . i"]).probabilities[0]
-    assert found.running[2] == pytest.approx(float(ended_there), abs=1e-6)
+    assert inspection.running[2] == pytest.approx(float(ended_there), abs=1e-6)
 
 
 def test_what_has_no_reading_to_follow_is_refused(build_package: Callable[..., Package]) -> None:
@@ -93,8 +93,8 @@ def test_in_a_browser_a_word_answers_a_click(
     chromium = open_page(path.as_uri(), width)
     lstm, rnn = chromium.find_elements(By.CSS_SELECTOR, ".text")
     lstm.find_elements(By.TAG_NAME, "button")[3].click()
-    said = chromium.find_element(By.ID, "here-0").text
-    assert said.startswith(
+    shown = chromium.find_element(By.ID, "here-0").text
+    assert shown.startswith(
         f"After “good” (token 4): {100 * inspections[0].running[3]:.1f} % positive; on average forget"
     )
     rnn.find_elements(By.TAG_NAME, "button")[0].click()

@@ -40,12 +40,12 @@ def test_what_is_read_back_predicts_the_same(
 ) -> None:
     package = build_package(encoder, pooling, temperature=0.7)
     write_package(package, tmp_path / "package")
-    found = read_package(tmp_path / "package")
-    before, after = Predictor(package).predict(TEXTS), Predictor(found).predict(TEXTS)
+    read = read_package(tmp_path / "package")
+    before, after = Predictor(package).predict(TEXTS), Predictor(read).predict(TEXTS)
     np.testing.assert_array_equal(before.probabilities, after.probabilities)
-    assert found.reading == package.reading
-    assert found.name == encoder
-    np.testing.assert_array_equal(found.training_texts, np.sort(package.training_texts))
+    assert read.reading == package.reading
+    assert read.name == encoder
+    np.testing.assert_array_equal(read.training_texts, np.sort(package.training_texts))
     backbone = read_backbone(tmp_path / "package")
     package.model.backbone.load_state_dict(restored(backbone.weights, package.model.backbone))
     assert backbone.settings["encoder"]["name"] == encoder

@@ -39,12 +39,12 @@ def made_up_run(
         pooling=SimpleNamespace(name=pooling),
         optimizer=SimpleNamespace(learning_rate=0.002),
     )
-    given = {"encoder": encoder, "seed": str(seed)} | dict(setting.split("=") for setting in varied)
+    of_arm = {"encoder": encoder, "seed": str(seed)} | dict(setting.split("=") for setting in varied)
     run = recorded_run(run_id or f"{arm}-{seed}", seed, metrics, {})
     curves = {"val/accuracy": ([40 * (epoch + 1) for epoch in range(len(validation))], list(validation))}
     vars(run).update(
         config=config,
-        overrides=given | dict(overrides or {}),
+        overrides=of_arm | dict(overrides or {}),
         predictions=predictions,
         gradients=np.ones((3, 5)) if gradients is None else gradients,
         curve=curves.__getitem__,

@@ -50,14 +50,14 @@ def run_result(
         "parameters": 2_583_205.0, "val/best_accuracy": validation, "test/accuracy": float(correct.mean()),
         "test/f1": 0.5, "test/auroc": 0.5, "train/epoch_seconds": 12.34, "train/tokens_per_second": 456_789.0,
     }  # fmt: skip
-    given = known | {name.replace("__", "/"): value for name, value in metrics.items()}
+    scores = known | {name.replace("__", "/"): value for name, value in metrics.items()}
     predictions = Predictions(
         probabilities=np.where(correct == (labels == 1), 0.9, 0.1).astype(np.float32),
         labels=labels,
         lengths=np.full(len(labels), 50),
         lags=lags,
     )
-    return made_up_run(arm, seed, given, predictions, validation=(0.6, validation))
+    return made_up_run(arm, seed, scores, predictions, validation=(0.6, validation))
 
 
 def wrong_at(*positions: int) -> np.ndarray:
@@ -146,9 +146,9 @@ def test_the_arm_that_is_best_on_validation_comes_first_whatever_it_does_on_test
 def test_a_difference_is_first_minus_second_of_the_means_over_seeds() -> None:
     better = [run_result("lstm", seed, wrong_at(*range(seed)), validation=0.9) for seed in range(3)]
     worse = [run_result("rnn", seed, wrong_at(*range(8 + seed))) for seed in range(3)]
-    (found,) = differences(arms_of([*worse, *better]))
+    (difference,) = differences(arms_of([*worse, *better]))
     _, low, high = accuracy_difference([1.0, 0.95, 0.9], [0.6, 0.55, 0.5])
-    assert found == ("lstm", "rnn", "+40.00", f"{100 * low:+.2f} to {100 * high:+.2f}")
+    assert difference == ("lstm", "rnn", "+40.00", f"{100 * low:+.2f} to {100 * high:+.2f}")
 
 
 def test_every_pair_of_up_to_four_arms_is_compared_once_and_more_with_the_best_alone() -> None:
@@ -285,12 +285,12 @@ def test_a_seed_that_read_other_test_reviews_is_scored_by_its_own_lags() -> None
 
 
 def of_sweep(
-    study: str, *keys: str, encoder: str = "lstm", seed: int = 0, code: str = "a", **given: str
+    study: str, *keys: str, encoder: str = "lstm", seed: int = 0, code: str = "a", **varied: str
 ) -> RecordedRun:
     """A run of a sweep with its whole configuration, of which an experiment's file may have set `keys`."""
-    overrides = {"study": study, **{key.replace("__", "."): value for key, value in given.items()}}
+    overrides = {"study": study, **{key.replace("__", "."): value for key, value in varied.items()}}
     predictions = run_result("any").predictions
-    run_id = "-".join((study, encoder, str(seed), *given.values()))
+    run_id = "-".join((study, encoder, str(seed), *varied.values()))
     run = made_up_run(encoder, seed, {"test/accuracy": 0.8}, predictions, overrides=overrides, run_id=run_id)
     config = run_config("data=generated", f"encoder={encoder}", f"seed={seed}", f"study={study}", *keys)
     vars(run).update(config=recorded(config.settings()))

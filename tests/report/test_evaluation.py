@@ -33,20 +33,20 @@ WORDS = ["the film was great", "awful , long", "i liked it", "a b", "great and g
 
 def rows(predictor: Predictor, wrong: set[int], identifiers: list[str | None] | None = None) -> Rows:
     """`WORDS` with the labels that the model gives, but for those at `wrong`."""
-    said = [int(label == "positive") for label in predictor.predict(WORDS).labels]
-    labels = [1 - label if index in wrong else label for index, label in enumerate(said)]
+    answers = [int(label == "positive") for label in predictor.predict(WORDS).labels]
+    labels = [1 - label if index in wrong else label for index, label in enumerate(answers)]
     return Rows(list(WORDS), labels, identifiers or [])
 
 
 def test_the_scores_count_what_is_right(predictor: Predictor) -> None:
-    found = judge(predictor, [rows(predictor, {1, 4})])
-    values = scores(found)
+    evaluation = judge(predictor, [rows(predictor, {1, 4})])
+    values = scores(evaluation)
     assert values["accuracy"] == 6 / 8
-    assert found.accuracy.low < 0.75 < found.accuracy.high
-    assert [mistake.text for mistake in found.mistakes] == sorted(
+    assert evaluation.accuracy.low < 0.75 < evaluation.accuracy.high
+    assert [mistake.text for mistake in evaluation.mistakes] == sorted(
         [WORDS[1], WORDS[4]], key=lambda text: -abs(predictor.predict([text]).probabilities[0] - 0.5)
     )
-    assert len(tables(found, values)) == 3
+    assert len(tables(evaluation, values)) == 3
 
 
 def test_parts_add_up_to_the_whole(predictor: Predictor) -> None:
@@ -57,52 +57,51 @@ def test_parts_add_up_to_the_whole(predictor: Predictor) -> None:
 
 
 def test_texts_without_a_token_are_counted_and_in_no_score(predictor: Predictor) -> None:
-    given = rows(predictor, set())
-    more = Rows([*given.texts, "", None, " "], [*given.labels, 1, 0, 1], [])
-    found = judge(predictor, [more])
-    assert found.without_tokens == 3
-    assert scores(found)["texts"] == 8
-    assert scores(found)["accuracy"] == 1
+    texts, labels = rows(predictor, set()).texts, rows(predictor, set()).labels
+    evaluation = judge(predictor, [Rows([*texts, "", None, " "], [*labels, 1, 0, 1], [])])
+    assert evaluation.without_tokens == 3
+    assert scores(evaluation)["texts"] == 8
+    assert scores(evaluation)["accuracy"] == 1
     with pytest.raises(UserError, match="nothing to judge"):
         judge(predictor, [Rows(["", None], [0, 1], [])])
 
 
 def test_texts_of_the_training_data_are_found_whatever_their_case_and_markup(predictor: Predictor) -> None:
-    given = Rows(["The  film was GOOD.<br />", "bad film!", "the film was bad ."], [1, 0, 0], [])
-    found = judge(predictor, [given])
-    assert found.seen.tolist() == [True, True, False]
-    assert found.accuracy_unseen is not None
-    assert scores(found)["texts_seen_in_training"] == 2
-    assert "accuracy_without_seen" in scores(found)
+    texts: list[str | None] = ["The  film was GOOD.<br />", "bad film!", "the film was bad ."]
+    evaluation = judge(predictor, [Rows(texts, [1, 0, 0], [])])
+    assert evaluation.seen.tolist() == [True, True, False]
+    assert evaluation.accuracy_unseen is not None
+    assert scores(evaluation)["texts_seen_in_training"] == 2
+    assert "accuracy_without_seen" in scores(evaluation)
     assert judge(predictor, [Rows(["bad film !"], [0], [])]).accuracy_unseen is None
 
 
 def test_consistency_asks_for_every_text_of_an_identifier(predictor: Predictor) -> None:
     identifiers = ["x", "x", "y", "y", "z", "z", "alone", "other"]
-    found = judge(predictor, [rows(predictor, {1, 6}, identifiers)])
-    assert found.consistency is not None
-    assert scores(found)["consistency"] == found.consistency.estimate == pytest.approx(2 / 3)
-    assert tables(found, scores(found))[0].rows[-1][1].endswith("of the identifiers have all their texts right")
+    evaluation = judge(predictor, [rows(predictor, {1, 6}, identifiers)])
+    assert evaluation.consistency is not None
+    assert scores(evaluation)["consistency"] == evaluation.consistency.estimate == pytest.approx(2 / 3)
+    assert tables(evaluation, scores(evaluation))[0].rows[-1][1].endswith("identifiers have all their texts right")
     assert judge(predictor, [rows(predictor, set())]).consistency is None
     assert judge(predictor, [rows(predictor, set(), list("abcdefgh"))]).consistency is None
 
 
 def test_one_label_alone_has_no_area_under_the_curve(predictor: Predictor) -> None:
-    found = judge(predictor, [Rows(["good", "bad"], [1, 1], [])])
-    assert "auroc" not in scores(found)
-    assert any("one label only" in str(row) for row in tables(found, scores(found))[0].rows)
+    evaluation = judge(predictor, [Rows(["good", "bad"], [1, 1], [])])
+    assert "auroc" not in scores(evaluation)
+    assert any("one label only" in str(row) for row in tables(evaluation, scores(evaluation))[0].rows)
 
 
 def test_the_scores_before_the_temperature_are_those_of_a_model_without_one(
     build_package: Callable[..., Package],
 ) -> None:
     hot, plain = (Predictor(build_package(temperature=t)) for t in (3.0, 1.0))
-    given = rows(hot, {0, 3})
-    with_temperature, without = scores(judge(hot, [given])), scores(judge(plain, [given]))
+    labelled = rows(hot, {0, 3})
+    with_temperature, without = scores(judge(hot, [labelled])), scores(judge(plain, [labelled]))
     assert with_temperature["loss_uncalibrated"] == pytest.approx(without["loss"], abs=1e-5)
     assert with_temperature["loss"] != pytest.approx(without["loss"], abs=1e-3)
     assert np.isclose(without["loss_uncalibrated"], without["loss"], atol=1e-6)
-    shown = dict(tables(judge(hot, [given]), with_temperature)[0].rows)
+    shown = dict(tables(judge(hot, [labelled]), with_temperature)[0].rows)
     for name, key in (("calibration error", "calibration_error"), ("cross-entropy [nats]", "loss")):
         assert shown[name] == (
             f"{with_temperature[key]:.3f} with temperature 3.00, as answered; {without[key]:.3f} without"

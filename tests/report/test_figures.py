@@ -37,7 +37,7 @@ def _warnings_are_errors() -> Iterator[None]:
         yield
 
 
-def said_of(count: int, accuracy: float, lags: bool = True, lengths: np.ndarray | None = None) -> Predictions:
+def predictions_of(count: int, accuracy: float, lags: bool = True, lengths: np.ndarray | None = None) -> Predictions:
     """Predictions of which a part is right, the first ones."""
     random = np.random.default_rng(0)
     labels = random.integers(0, 2, count)
@@ -52,10 +52,10 @@ def said_of(count: int, accuracy: float, lags: bool = True, lengths: np.ndarray 
 
 
 PREDICTIONS: dict[str, Callable[[], Predictions]] = {
-    "ordinary": lambda: said_of(500, 0.8),
-    "without lags": lambda: said_of(500, 0.8, lags=False),
-    "one review, right": lambda: said_of(1, 1.0),
-    "all wrong, of one length": lambda: said_of(12, 0.0, lengths=np.full(12, 40)),
+    "ordinary": lambda: predictions_of(500, 0.8),
+    "without lags": lambda: predictions_of(500, 0.8, lags=False),
+    "one review, right": lambda: predictions_of(1, 1.0),
+    "all wrong, of one length": lambda: predictions_of(12, 0.0, lengths=np.full(12, 40)),
 }
 
 
@@ -68,13 +68,13 @@ def assert_can_be_saved(figure: Figure) -> None:
 
 
 def test_the_calibration_sets_the_share_of_positives_against_the_probability() -> None:
-    said = Predictions(
+    predicted = Predictions(
         probabilities=np.repeat([0.05, 0.35, 0.95, 1.0], [20, 40, 10, 10]).astype(np.float32),
         labels=np.concatenate([np.arange(20) < 2, np.arange(40) < 10, np.ones(20)]).astype(np.int8),
         lengths=np.full(80, 5),
         lags=np.full(80, -1),
     )
-    (axes,) = calibration(said).axes
+    (axes,) = calibration(predicted).axes
     shown = axes.lines[1]
     assert list(shown.get_xdata()) == pytest.approx([0.05, 0.35, 0.975])
     assert list(shown.get_ydata()) == pytest.approx([0.1, 0.25, 1.0])
@@ -82,10 +82,10 @@ def test_the_calibration_sets_the_share_of_positives_against_the_probability() -
 
 @pytest.mark.parametrize("name", list(PREDICTIONS))
 def test_all_figures_of_a_run_can_be_made(name: str) -> None:
-    said = PREDICTIONS[name]()
-    figures = prediction_figures(said)
+    predicted = PREDICTIONS[name]()
+    figures = prediction_figures(predicted)
     expected = {"calibration", "accuracy_by_length"}
-    assert set(figures) == expected | ({"accuracy_by_lag"} if said.has_lags else set())
+    assert set(figures) == expected | ({"accuracy_by_lag"} if predicted.has_lags else set())
     for figure in figures.values():
         assert_can_be_saved(figure)
 
@@ -114,18 +114,19 @@ def zeros(reach: int) -> np.ndarray:
 
 SWEEPS: dict[str, Callable[[], list[RecordedRun]]] = {
     "ordinary": lambda: [
-        run_result(arm, seed, said_of(500, accuracy))
+        run_result(arm, seed, predictions_of(500, accuracy))
         for arm, accuracy in (("rnn", 0.6), ("lstm", 0.9))
         for seed in range(3)
     ],
-    "without lags": lambda: [run_result("rnn", seed, said_of(500, 0.8, lags=False)) for seed in range(3)],
-    "one epoch": lambda: [run_result("rnn", 0, said_of(500, 0.6), epochs=1)],
+    "without lags": lambda: [run_result("rnn", seed, predictions_of(500, 0.8, lags=False)) for seed in range(3)],
+    "one epoch": lambda: [run_result("rnn", 0, predictions_of(500, 0.6), epochs=1)],
     "unequal epochs, unequal reach, no gradient": lambda: [
-        run_result("rnn", seed, said_of(500, 0.6), epochs=seed + 1, gradients=zeros(9 + seed)) for seed in range(2)
+        run_result("rnn", seed, predictions_of(500, 0.6), epochs=seed + 1, gradients=zeros(9 + seed))
+        for seed in range(2)
     ],
-    "one review": lambda: [run_result("rnn", 0, said_of(1, 1.0))],
-    "one length": lambda: [run_result("rnn", 0, said_of(50, 0.5, lags=False, lengths=np.full(50, 40)))],
-    "many arms": lambda: [run_result(f"lstm, hidden_size={2**k}", 0, said_of(100, 0.8)) for k in range(9)],
+    "one review": lambda: [run_result("rnn", 0, predictions_of(1, 1.0))],
+    "one length": lambda: [run_result("rnn", 0, predictions_of(50, 0.5, lags=False, lengths=np.full(50, 40)))],
+    "many arms": lambda: [run_result(f"lstm, hidden_size={2**k}", 0, predictions_of(100, 0.8)) for k in range(9)],
 }
 
 
@@ -151,7 +152,7 @@ def test_the_figure_of_a_sweep_has_the_panels_that_are_asked_for(panels: list[st
 
 def test_the_gradient_is_shown_before_training_relative_to_the_last_step() -> None:
     back = np.arange(4)
-    run = run_result("rnn", 0, said_of(50, 0.6), gradients=np.stack([back, 8 * 0.5**back, 1e-6 * 0.9**back]))
+    run = run_result("rnn", 0, predictions_of(50, 0.6), gradients=np.stack([back, 8 * 0.5**back, 1e-6 * 0.9**back]))
     (axes,) = comparison_figure(arms_of([run]), "a study", ["gradients"]).axes
     (line,) = axes.lines
     assert list(line.get_ydata()) == [1, 0.5, 0.25, 0.125]
@@ -164,7 +165,10 @@ def test_a_panel_that_is_none_is_one_line() -> None:
 
 
 def test_a_run_below_chance_and_many_epochs_stay_in_the_picture() -> None:
-    runs = [run_result("rnn", 0, said_of(500, 0.3), epochs=60), run_result("lstm", 0, said_of(500, 0.9), epochs=60)]
+    runs = [
+        run_result("rnn", 0, predictions_of(500, 0.3), epochs=60),
+        run_result("lstm", 0, predictions_of(500, 0.9), epochs=60),
+    ]
     scores, by_lag, validation, _ = comparison_figure(arms_of(runs), "a study").axes
     assert scores.get_xlim()[0] < min(run.metrics["test/accuracy"] for run in runs)
     assert by_lag.get_ylim()[0] < min(min(line.get_ydata()) for line in by_lag.lines)
@@ -196,12 +200,12 @@ def test_encoders_can_be_told_apart_where_all_is_gray() -> None:
 
 
 def test_the_figure_of_a_sweep_has_the_colours_of_the_configuration_and_free_ones_beside_them() -> None:
-    given = {"rnn": "#d55e00", "gru": "#445566", "first": None, "lstm": "#0072b2", "second": None}
-    runs = [run_result(name, 0, said_of(100, 0.8), color=color) for name, color in given.items()]
+    colors = {"rnn": "#d55e00", "gru": "#445566", "first": None, "lstm": "#0072b2", "second": None}
+    runs = [run_result(name, 0, predictions_of(100, 0.8), color=color) for name, color in colors.items()]
     validation = comparison_figure(arms_of(runs), "a study").axes[2]
     drawn = {line.get_label(): to_hex(line.get_color()) for line in validation.lines}
-    free = [color.lower() for color in PALETTE if color.lower() not in given.values()]
-    assert {name: drawn[name] for name in given} == given | {"first": free[0], "second": free[1]}
+    free = [color.lower() for color in PALETTE if color.lower() not in colors.values()]
+    assert {name: drawn[name] for name in colors} == colors | {"first": free[0], "second": free[1]}
 
 
 def test_a_figure_is_saved_as_it_is_drawn_in_few_colours(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def clusters(random: np.random.Generator, shape: tuple[int, int], learns: float)
 
 def coverage(intervals: Iterable[Interval], truth: float) -> float:
     """How often the intervals hold the true value."""
-    return float(np.mean([found.low <= truth <= found.high for found in intervals]))
+    return float(np.mean([interval.low <= truth <= interval.high for interval in intervals]))
 
 
 TRIALS = 2000

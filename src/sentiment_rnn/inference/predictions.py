@@ -57,8 +57,8 @@ class Predictions:
         """Read a file that `save` wrote; raises `UserError` for any other."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in arrays.files}
-            return cls(**found | {"temperature": float(found.get("temperature", 1.0))})
+                fields = {name: arrays[name] for name in arrays.files}
+            return cls(**fields | {"temperature": float(fields.get("temperature", 1.0))})
         except Exception as error:  # ten kinds, by which byte is damaged
             raise UserError(f"{path}: not a run's predictions, or damaged ({error}); train again") from error
 

@@ -70,12 +70,11 @@ class Predictor:
 
     def probabilities(self, documents: Sequence[np.ndarray]) -> np.ndarray:
         """float32 [N] for token ids; NaN where there are none."""
-        found = np.full(len(documents), np.nan, dtype=np.float32)
-        given = [index for index, ids in enumerate(documents) if len(ids)]
-        if given:
-            logits = self.logits([documents[index] for index in given])
-            found[given] = calibrate(logits, self.package.reading.temperature)
-        return found
+        probabilities = np.full(len(documents), np.nan, dtype=np.float32)
+        with_tokens = [index for index, ids in enumerate(documents) if len(ids)]
+        logits = self.logits([documents[index] for index in with_tokens])
+        probabilities[with_tokens] = calibrate(logits, self.package.reading.temperature)
+        return probabilities
 
     def logits(self, documents: Sequence[np.ndarray]) -> torch.Tensor:
         """float32 [N] for token ids, of which every text has one at least, before the temperature."""
@@ -110,15 +109,15 @@ class Doubts:
         self.reading = reading
         self.texts = self.unknown = self.shorter = self.longer = 0
 
-    def add(self, found: Sentiments) -> None:
+    def add(self, sentiments: Sentiments) -> None:
         """Count in a part that was answered."""
-        lengths = found.known + found.unknown
-        given = lengths > 0
-        self.texts += int(given.sum())
-        self.unknown += int(np.sum(found.unknown[given] >= MANY_UNKNOWN * lengths[given]))
+        lengths = sentiments.known + sentiments.unknown
+        unknown, lengths = sentiments.unknown[lengths > 0], lengths[lengths > 0]
+        self.texts += len(lengths)
+        self.unknown += int(np.sum(unknown >= MANY_UNKNOWN * lengths))
         if self.reading.longest:  # which models of version 0.4.0 did not record
-            self.shorter += int(np.sum(lengths[given] < self.reading.shortest))
-            self.longer += int(np.sum(lengths[given] > self.reading.longest))
+            self.shorter += int(np.sum(lengths < self.reading.shortest))
+            self.longer += int(np.sum(lengths > self.reading.longest))
 
     def reasons(self) -> dict[str, int]:
         """Number of texts for each reason for doubt."""
@@ -131,7 +130,7 @@ class Doubts:
 
     def lines(self) -> list[str]:
         """One line per reason for doubt."""
-        found = notes_of(self.reading) if self.texts else []
-        return found + [
+        notes = notes_of(self.reading) if self.texts else []
+        return notes + [
             f"warning: {count:,} of {self.texts:,} texts: {reason}" for reason, count in self.reasons().items()
         ]

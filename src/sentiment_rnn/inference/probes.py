@@ -60,7 +60,7 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
     as_cells = isinstance(encoder, Recurrent) and (kind.forward, kind.read) == (Recurrent.forward, Recurrent.read)
     if not as_cells or encoder.backwards is not None or not isinstance(classifier.pooling, Last):
         raise ValueError(f"{kind.__name__}: expected a recurrent encoder in one direction, pooling=last")
-    layers = [cast(AnyLayer, copy.deepcopy(one).double().requires_grad_(False)) for one in encoder.forwards]
+    layers = [cast(AnyLayer, copy.deepcopy(layer).double().requires_grad_(False)) for layer in encoder.forwards]
     embedded = classifier.backbone.embedding.weight.detach()[tokens].double()
     embedded.requires_grad_()  # so that every state is part of a graph
     stop, inputs = encoder.gradient_stop(lengths), embedded
@@ -177,10 +177,10 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
         raise UserError("the model reads the words of a text in a random order, so there is no reading to follow")
     tokenizer = predictor.package.tokenizer
     split = [(part, tokenizer.split(part)) for part in SENTENCE.findall(whole(text))]
-    parts, tokens = [part.strip() for part, found in split if found], [found for _, found in split if found]
+    parts, tokens = [part.strip() for part, read in split if read], [read for _, read in split if read]
     if not parts:
         raise UserError("the text has no word and no mark; there is nothing to inspect")
-    documents = [tokenizer.ids(found) for found in tokens]
+    documents = [tokenizer.ids(sentence) for sentence in tokens]
     ids, words = np.concatenate(documents), list(chain.from_iterable(tokens))
     read = part_read(predictor, np.arange(len(ids)))
     kept = ids[read]
@@ -213,9 +213,9 @@ def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
     if not unrolled.cells or isinstance(layers[-1], OwnLayer):  # its units are not those that the output layer weighs
         return {}
     units = model.output.weight.detach()[0].abs().argsort(descending=True)[:UNITS]
-    found = {gate: unrolled.gates[gate][0][:, units].numpy() for gate in GATES if gate in unrolled.gates}
+    gates = {gate: unrolled.gates[gate][0][:, units].numpy() for gate in GATES if gate in unrolled.gates}
     memory = torch.stack(unrolled.cells, 1).detach()
-    return found | {"cell": (memory[0][:, units] / unrolled.kind.normalizer(memory)[0][:, units]).numpy()}
+    return gates | {"cell": (memory[0][:, units] / unrolled.kind.normalizer(memory)[0][:, units]).numpy()}
 
 
 def sentences_of(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -128,12 +128,12 @@ class Arm:
         """The encoder's colour, as the configuration gives it."""
         return self.runs[0].config.encoder.color
 
-    def accuracies(self, of: str, low: int, high: int) -> list[float]:
+    def accuracies(self, by: str, low: int, high: int) -> list[float]:
         """Accuracy of each run on its test reviews with `lags`, or `lengths`, of at least `low` and below `high`, where
         it has any: seeds may have read other reviews."""
-        parts = [(run.predictions.correct, getattr(run.predictions, of)) for run in self.runs]
-        found = [correct[(values >= low) & (values < high)] for correct, values in parts]
-        return [float(correct.mean()) for correct in found if len(correct)]
+        parts = [(run.predictions.correct, getattr(run.predictions, by)) for run in self.runs]
+        in_range = [correct[(values >= low) & (values < high)] for correct, values in parts]
+        return [float(correct.mean()) for correct in in_range if len(correct)]
 
 
 def joined(sweeps: Mapping[str, Sequence[RecordedRun]]) -> tuple[list[Arm], list[str]]:
@@ -175,8 +175,8 @@ def arms_of(runs: Sequence[RecordedRun], left_out: tuple[str, ...] = ()) -> list
     Args:
         left_out: further overrides that do not count as varied.
     """
-    given = {key for run in runs for key in run.overrides if not key.startswith(("tracking.", "hydra"))}
-    varied = sorted(key for key in given - {"seed", "encoder", *left_out} if _is_varied(runs, key))
+    overridden = {key for run in runs for key in run.overrides if not key.startswith(("tracking.", "hydra"))}
+    varied = sorted(key for key in overridden - {"seed", "encoder", *left_out} if _is_varied(runs, key))
     shown = short_names(varied)
     choices: dict[str, set[str]] = {}
     for run in runs:
@@ -236,8 +236,8 @@ def _is_varied(runs: Sequence[RecordedRun], key: str) -> bool:
 def _is_used(run: RecordedRun, key: str) -> bool:
     """Whether an override reached the run: an encoder leaves keys that it has no use for unset (`encoder.layers` of a
     bag of words)."""
-    given = run.overrides.get(key)
-    return given is not None and (_configured(run, key) is not None or given == "null")
+    override = run.overrides.get(key)
+    return override is not None and (_configured(run, key) is not None or override == "null")
 
 
 def _configured(run: RecordedRun, key: str) -> object:
@@ -323,9 +323,10 @@ def differences(arms: Sequence[Arm]) -> list[tuple[str, ...]]:
 
 def lag_table(arms: Sequence[Arm], bins: int = 7) -> Table | None:
     """Test accuracy by lag; None where lags are unknown."""
-    found = lag_bins(arms, bins)
-    rows = [(arm.label, *(_accuracy(arm.accuracies("lags", *ends)) for ends in found.values())) for arm in arms]
-    return Table("Test accuracy by lag: from deciding clause to end [tokens]", ("arm", *found), rows) if found else None
+    ends_of = lag_bins(arms, bins)
+    rows = [(arm.label, *(_accuracy(arm.accuracies("lags", *ends)) for ends in ends_of.values())) for arm in arms]
+    title = "Test accuracy by lag: from deciding clause to end [tokens]"
+    return Table(title, ("arm", *ends_of), rows) if ends_of else None
 
 
 def lag_bins(arms: Sequence[Arm], bins: int = 7) -> dict[str, tuple[int, int]]:
@@ -345,7 +346,7 @@ def in_words(arms: Sequence[Arm]) -> list[str]:
     to the best seed, in whole per cent."""
 
     def sentence(where: str, accuracies: Sequence[Sequence[float]]) -> str:
-        ends = [[f"{100 * end:.0f}" for end in (min(of), max(of))] for of in accuracies]
+        ends = [[f"{100 * end:.0f}" for end in (min(by_seed), max(by_seed))] for by_seed in accuracies]
         shares = [f"{low} %" if low == high else f"{low} to {high} % by seed" for low, high in ends]
         first, *others = (f"{arm.label} {share}" for arm, share in zip(arms, shares, strict=True))
         return ", ".join([f"{where}: {first}", *others]) + "."
@@ -378,9 +379,9 @@ def settings_tables(arms: Sequence[Arm]) -> tuple[Table, Table]:
     """A row for each key whose value is not the same in all arms, with a column for each arm; and one for each of the
     other keys. Arms of the same classes whose code is another differ in the row `code`."""
     settings = [_settings_of(arm) for arm in arms]
-    rows = [(key, *(of.get(key, NONE) for of in settings)) for key in sorted({key for of in settings for key in of})]
-    codes = [_values(arm, lambda run: run.tags.get(CODE_TAG, "")[:8]) for arm in arms]
-    targets = [tuple(value for key, value in sorted(of.items()) if key.endswith("_target_")) for of in settings]
+    rows = [(key, *(values.get(key, NONE) for values in settings)) for key in sorted({*chain(*settings)})]
+    codes = [_joined(run.tags.get(CODE_TAG, "")[:8] for run in arm.runs) for arm in arms]
+    targets = [tuple(value for key, value in values.items() if key.endswith("_target_")) for values in settings]
     if len({*zip(targets, codes, strict=True)}) > len({*targets}):
         rows.append(("code", *codes))
     differing = [row for row in rows if len(set(row[1:])) > 1]
@@ -392,18 +393,17 @@ def settings_tables(arms: Sequence[Arm]) -> tuple[Table, Table]:
 
 
 def _settings_of(arm: Arm) -> dict[str, str]:
-    """Values by dotted key; several where the runs of an arm differ."""
-    flat = {run.run_id: _flat(run.config.settings()) for run in arm.runs}
-    keys = dict.fromkeys(key for of in flat.values() for key in of)
+    """Values by dotted key, in its order; several where the runs of an arm differ."""
+    by_run = [_flat(run.config.settings()) for run in arm.runs]
     left_out = tuple(f"{key}." for key in NOT_COMPARED)
     return {
-        key: _values(arm, lambda run, key=key: flat[run.run_id].get(key, NONE))  # type: ignore[misc]
-        for key in keys if not f"{key}.".startswith(left_out)
+        key: _joined(values.get(key, NONE) for values in by_run)
+        for key in sorted({*chain(*by_run)}) if not f"{key}.".startswith(left_out)
     }  # fmt: skip
 
 
-def _values(arm: Arm, value: Callable[[RecordedRun], str]) -> str:
-    return ", ".join(dict.fromkeys(map(value, arm.runs)))
+def _joined(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(values))
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

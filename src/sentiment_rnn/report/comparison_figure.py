@@ -44,8 +44,8 @@ def comparison_figure(arms: Sequence[Arm], title: str, panels: Sequence[str] = (
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(WIDTH, rows * max(2.7, 0.8 + 0.36 * len(arms))), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
-    given = {arm.color.upper() for arm in arms if arm.color}
-    free = iter([color for color in PALETTE if color not in given])
+    configured = {arm.color.upper() for arm in arms if arm.color}
+    free = iter([color for color in PALETTE if color not in configured])
     colors = {arm.name: arm.color or next(free, "") for arm in arms}
     if len({*colors.values()} - {""}) < len(arms):  # arms of one encoder, or many: told apart by other colours
         colors = {arm.name: to_hex(matplotlib.colormaps["tab20"](p % 20)) for p, arm in enumerate(arms)}
@@ -102,13 +102,13 @@ def _scores(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
 
 def _accuracy_by(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
     known = all(run.predictions.has_lags for arm in arms for run in arm.runs)
-    of = "lags" if known else "lengths"
+    by = "lags" if known else "lengths"
     for arm in arms:
-        values = np.concatenate([getattr(run.predictions, of) for run in arm.runs])
+        values = np.concatenate([getattr(run.predictions, by) for run in arm.runs])
         edges = logarithmic_bins(values, 10) if known else quantile_bins(values, 10)
         centers, means, deviations = [], [], []
         for low, high, inside in binned(values, edges):
-            score = spread(arm.accuracies(of, low, high))
+            score = spread(arm.accuracies(by, low, high))
             centers.append(float(np.median(values[inside])))
             means.append(score.mean)
             deviations.append(score.deviation)

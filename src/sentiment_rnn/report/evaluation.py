@@ -44,8 +44,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
     """Mean difference between the probability of a positive text and the share that is positive, over bins of that
     probability (Naeini et al. 2015)."""
-    given = torch.from_numpy(np.asarray(probabilities, dtype=np.float64))  # a sum of millions loses digits in float32
-    return float(binary_calibration_error(given, torch.from_numpy(labels.astype(np.int64)), n_bins=bins))
+    predicted = torch.from_numpy(np.asarray(probabilities, dtype=np.float64))  # sums of millions lose digits in float32
+    return float(binary_calibration_error(predicted, torch.from_numpy(labels.astype(np.int64)), n_bins=bins))
 
 
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -100,10 +100,10 @@ def answers(predictors: Mapping[str, Predictor], text: str) -> list[dict[str, An
 
 
 def _answer(predictor: Predictor, text: str) -> dict[str, Any]:
-    found = predictor.predict([text])
-    probability, known, unknown = float(found.probabilities[0]), int(found.known[0]), int(found.unknown[0])
+    sentiments = predictor.predict([text])
+    probability, known, unknown = (column[0].item() for column in sentiments)
     doubts = Doubts(predictor.package.reading)
-    doubts.add(found)
+    doubts.add(sentiments)
     return {
         "probability": None if np.isnan(probability) else probability,
         "tokens": known + unknown,

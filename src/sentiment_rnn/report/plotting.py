@@ -68,8 +68,8 @@ def styled(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
 
 def line_of(name: str) -> dict[str, Any]:
     """Marker and line of an encoder: the same in every figure."""
-    known = next((line for start, line in _LINES.items() if name.startswith(start)), "o-")
-    return {"marker": known[0], "linestyle": known[1:]}
+    style = next((style for start, style in _LINES.items() if name.startswith(start)), "o-")
+    return {"marker": style[0], "linestyle": style[1:]}
 
 
 def ink(color: str) -> tuple[float, float, float]:
