@@ -60,6 +60,14 @@ def open_request(port: int, body: bytes, length: int) -> socket.socket:
     return opened
 
 
+def is_closed(connection: socket.socket) -> bool:
+    """Whether the server closes a connection without a word."""
+    try:
+        return connection.recv(100) == b""
+    except ConnectionResetError:  # as a system says it where the server had not read all
+        return True
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [("127.0.0.1:{port}", 200), ("Models.Example", 200), ("evil.example:{port}", 400), ("127.0.0.1.evil.example", 400)],
@@ -141,7 +149,7 @@ def test_headers_that_are_sent_by_half_are_not_waited_for(port: int) -> None:
     assert ask(port, TEXTS)[0] == 200
     begin = time.monotonic()
     for connection in half_sent:
-        assert connection.recv(100) == b"", "the server closes it"
+        assert is_closed(connection)
         connection.close()
     assert time.monotonic() - begin < 5
     with open_request(port, TEXTS, len(TEXTS)) as later:  # a second request on a connection that has had its answer
@@ -151,7 +159,7 @@ def test_headers_that_are_sent_by_half_are_not_waited_for(port: int) -> None:
         for byte in b"GET /p":
             later.sendall(bytes([byte]))
             threading.Event().wait(0.1)
-        assert later.recv(10_000) == b""
+        assert is_closed(later)
 
 
 def test_a_client_that_goes_is_no_error(port: int) -> None:
