@@ -25,8 +25,6 @@ PRIVATE = {
     r"initialis": "initializ…",
 }
 """Terms of our own, as patterns, and the field's."""
-EXCEPTIONS: dict[str, tuple[str, ...]] = {}
-"""Terms that a file may have, by its name."""
 GENERATED = re.compile(r"<!-- (\w+):start -->.*?<!-- \1:end -->", re.DOTALL)
 COLUMNS = re.compile(r"\S {2,}\S|^ +[\w{}-]+ = |^ {8,}[a-z]+[.*]|^ {30,}")
 """Lines of a docstring that are no prose: columns, formulas, and what goes on in the last column."""
@@ -83,21 +81,20 @@ def docstrings(code: str) -> list[tuple[int, str]]:
 
 def violations(path: Path, name: str) -> list[str]:
     """One line each."""
-    found = []
-    for place, text in texts(path, name):
-        for number, paragraph in paragraphs(text):
-            for pattern, instead in PRIVATE.items():
-                for match in re.finditer(pattern, prose(paragraph), re.IGNORECASE):
-                    if match[0] not in EXCEPTIONS.get(name, ()):
-                        found.append(f"{place}:{number}: {match[0]!r}; the field says {instead!r}")
-    return found
+    return [
+        f"{place}:{number}: {match[0]!r}; the field says {instead!r}"
+        for place, text in texts(path, name)
+        for number, paragraph in paragraphs(text)
+        for pattern, instead in PRIVATE.items()
+        for match in re.finditer(pattern, prose(paragraph), re.IGNORECASE)
+    ]
 
 
 def main() -> int:
     """Check the files that are named."""
-    found = [line for name in sys.argv[1:] for line in violations(Path(name), name)]
-    print("\n".join(found), end="\n" * bool(found))
-    return int(bool(found))
+    lines = [line for name in sys.argv[1:] for line in violations(Path(name), name)]
+    print("\n".join(lines), end="\n" * bool(lines))
+    return int(bool(lines))
 
 
 if __name__ == "__main__":
