@@ -105,21 +105,22 @@ class Bodies:
             raise HTTPException(415, "expected JSON: send it with the header Content-Type: application/json")
         body = bytearray()
         try:
-            await asyncio.wait_for(self._read(request, body), PATIENCE)
-            yield json.loads(body)
+            yield await asyncio.wait_for(self._read(request, body), PATIENCE)
         except asyncio.TimeoutError as error:
             raise HTTPException(408, f"the body was not there within {PATIENCE} seconds") from error
-        except (ValueError, RecursionError) as error:
-            raise HTTPException(400, f"the body is no valid JSON: {error}") from error
         finally:
             self.held -= len(body)
 
-    async def _read(self, request: Request, body: bytearray) -> None:
+    async def _read(self, request: Request, body: bytearray) -> Any:
         async for part in request.stream():
             body += part
             self.held += len(part)
             if self.held > TOGETHER:
                 raise HTTPException(503, "busy with other large requests; try again")
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise HTTPException(400, f"the body is no valid JSON: {error}") from error
 
 
 def texts_of(asked: Any) -> list[str | None]:
