@@ -109,7 +109,8 @@ def test_it_speaks_mlflows_protocol(port: int) -> None:
         (b"{}", "expected texts"),
         (b'{"inputs": {"text": [["good"]]}}', "expected texts"),
         (b'{"instances": [{"review": "good"}]}', "expected texts"),
-        (b'{"dataframe_split": {"columns": ["id"], "data": [["a"]]}}', "expected texts"),
+        (b'{"dataframe_split": {"columns": [["id"]], "data": [["a"]]}}', "expected texts"),
+        (b'{"dataframe_split": {"columns": ["id", "text"], "data": [["a", "good"], ["b"]]}}', "expected texts"),
     ],
 )
 def test_what_is_no_list_of_texts_is_one_line(port: int, body: bytes, message: str) -> None:

@@ -134,8 +134,9 @@ def texts_of(asked: Any) -> list[str | None]:
             pass
         case {"instances": [*texts]} | {"dataframe_records": [*texts]}:
             pass
-        case {"dataframe_split": {"columns": [*columns], "data": [*rows]}}:
-            texts = [dict(zip(columns, row, strict=False)) for row in rows if isinstance(row, list)]
+        case {"dataframe_split": {"columns": [*columns], "data": [*rows]}} if "text" in columns:
+            place, width = columns.index("text"), len(columns)
+            texts = [row[place] if isinstance(row, list) and len(row) == width else row for row in rows]
         case _:
             texts = [asked]
     texts = [row.get("text", row) if isinstance(row, dict) else row for row in texts]
