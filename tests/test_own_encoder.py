@@ -1,5 +1,6 @@
 """docs/own_cell.md promises that its encoder trains, passes its test and comes into the figure as written there."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -61,7 +62,8 @@ def test_the_documented_cell_is_drawn_into_the_picture_and_trained_once(mine: Pa
     tiny = " ".join(TINY[:2]) + " trainer.epochs=2 embedding.size=4 hydra/launcher=basic"
     command = [*shlex.split(line), "-o", f"{sys.prefix}/.ready", f"VENV={sys.prefix}", f"STORE={mine / 'runs'}",
                f"ARGS={tiny}"]  # fmt: skip
-    there = environment() | {"PYTHONPATH": str(mine)}
+    there = environment()
+    there["PYTHONPATH"] = os.pathsep.join(filter(None, [str(mine), there.get("PYTHONPATH")]))
     shown = [
         subprocess.run(command, cwd=REPOSITORY, env=there, capture_output=True, text=True, timeout=280)
         for _ in range(2)
