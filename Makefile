@@ -107,8 +107,8 @@ serve: $(READY)  ## Answer over HTTP, and on a page as one types, on http://127.
 
 ##@ Studies and the lesson
 
-lag: $(READY)  ## How far back does your cell remember? make lag ENCODER=my_package.MyCell (LAGS=20,100 SEEDS=5 DRAWS=4 for a first look)
-	@$(RUN) experiments.lab lag $(or $(ENCODER),$(error ENCODER=my_package.MyCell is missing: a class, an encoder's name or its YAML file)) --store "$(STORE)" $(if $(LAGS),--lags $(LAGS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(DRAWS),--draws $(DRAWS)) $(ARGS)
+lag: $(READY)  ## How far back does your cell remember? make lag ENCODER=my_package.MyCell (LAGS=100 DRAWS=8 for a first look)
+	@$(RUN) experiments.lab lag $(or $(ENCODER),$(error ENCODER=my_package.MyCell is missing: a class, an encoder's name or its YAML file)) --store "$(STORE)" $(if $(LAGS),--lags $(LAGS)) $(if $(DRAWS),--draws $(DRAWS)) $(ARGS)
 
 study: $(READY)  ## One study of the lab: make study NAME=lag, into experiments/<name> (an unknown name lists them)
 	@$(RUN) experiments.lab study $(or $(NAME),$(error give a study: make study NAME=lag)) --store "$(STORE)" $(ARGS)

@@ -89,8 +89,7 @@ ELSEWHERE = {
     ),
     "tests/experiments/test_scripts.py": (
         "make bench-quick",
-        "python experiments/benchmarks/placement.py", "python experiments/benchmarks/overhead.py",
-        "python experiments/benchmarks/language_model.py",
+        "python experiments/benchmarks/overhead.py", "python experiments/benchmarks/language_model.py",
     ),
     "tests/cli/test_use.py": ("curl ", "sentiment-rnn evaluate"),
     "tests/test_own_encoder.py": (

@@ -1,5 +1,6 @@
 """docs/own_cell.md promises that its encoder trains, passes its test and comes into the figure as written there."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -11,7 +12,6 @@ import pytest
 
 from documented import REPOSITORY
 from processes import environment, run_command
-from stored_runs import runs_in
 
 TINY = (
     "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=20", "trainer.epochs=1", "trainer.threads=1",
@@ -57,26 +57,23 @@ def test_the_documented_encoder_passes_its_documented_test(mine: Path, monkeypat
 
 
 @pytest.mark.slow
-def test_the_documented_cell_is_placed_in_the_figure(mine: Path) -> None:
-    line = block("sh", "make lag").partition("#")[0].replace("SEEDS=5 DRAWS=4", "SEEDS=2 DRAWS=2").strip()
-    tiny = " ".join(TINY[:2]) + " trainer.epochs=2 trainer.threads=1 embedding.size=4 hydra/launcher=basic"
+def test_the_documented_cell_is_drawn_into_the_picture_and_trained_once(mine: Path) -> None:
+    line = block("sh", "make lag").partition("#")[0].replace("LAGS=100 DRAWS=8", "LAGS=20 DRAWS=4").strip()
+    tiny = " ".join(TINY[:2]) + " trainer.epochs=2 embedding.size=4 hydra/launcher=basic"
     command = [*shlex.split(line), "-o", f"{sys.prefix}/.ready", f"VENV={sys.prefix}", f"STORE={mine / 'runs'}",
                f"ARGS={tiny}"]  # fmt: skip
-    there = environment() | {"PYTHONPATH": str(mine)}
-    done = subprocess.run(command, cwd=REPOSITORY, env=there, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stdout + done.stderr
-    shown = re.findall(r"lag (\d+): (a search|\d+ seeds)", done.stdout)
-    assert shown == [("20", "a search"), ("20", "2 seeds"), ("100", "a search"), ("100", "2 seeds")]
-    assert re.search(r"about \d+ min left", done.stdout)
-    assert "Exploratory: no protocol, no verdict." in done.stdout
-    table = (mine / "runs" / "lag" / "update_gate_rnn" / "table.md").read_text(encoding="utf-8")
-    assert re.search(r"^\| UpdateGateRnn \(new\) \|  \| \d/2 ", table, re.MULTILINE)
-    assert "| RNN, orthogonal | 20/20 (83–100) |" in table
-    assert (mine / "runs" / "lag" / "update_gate_rnn" / "lag.png").stat().st_size > 10_000
-    _, runs = runs_in(mine)
-    (whole,) = [run for run in runs if run.info.run_name == "lag_update_gate_rnn"]
-    assert (whole.info.status, whole.data.tags["mlflow.note.content"]) == ("FINISHED", table)
-    sweeps = [run.info.run_name for run in runs if run.data.tags.get("mlflow.parentRunId") == whole.info.run_id]
-    assert sorted(sweeps) == [
-        f"lag_update_gate_rnn_{stage}_{lag}" for stage in ("search", "seeds") for lag in (100, 20)
+    there = environment()
+    there["PYTHONPATH"] = os.pathsep.join(filter(None, [str(mine), there.get("PYTHONPATH")]))
+    shown = [
+        subprocess.run(command, cwd=REPOSITORY, env=there, capture_output=True, text=True, timeout=280)
+        for _ in range(2)
     ]
+    for done in shown:
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.startswith("8 runs: about ")
+        assert "Exploratory: no protocol, no verdict." in done.stdout
+    assert "sweep lag_update_gate_rnn_20: 8 of 8 runs are there" in shown[1].stdout
+    folder = mine / "runs" / "lag" / "update_gate_rnn"
+    table = (folder / "table.md").read_text(encoding="utf-8")
+    assert re.search(r"^\| UpdateGateRnn \(new\) \| \d+ \(\d+–\d+\) \| \d/4 \|", table, re.MULTILINE)
+    assert (folder / "reach.png").stat().st_size > 10_000

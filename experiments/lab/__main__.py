@@ -3,7 +3,7 @@
     python -m experiments.lab study lag                         # train what is missing, measure, write
     python -m experiments.lab study lag --sweeps learn_50,learn_100 --output runs/lag trainer.epochs=2
     python -m experiments.lab write                             # figures, tables and verdicts from the results alone
-    python -m experiments.lab lag my_package.MyCell             # one encoder beside those of the leading figure
+    python -m experiments.lab lag my_package.MyCell             # how far one encoder reaches, beside those of reach
     python -m experiments.lab report                            # one HTML page, runs/report.html
 
 An interrupted study resumes with the same command. What its results have is left as it is (`--again` measures it anew).
@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.lab.claims import judged_claims, protocol_table
-from experiments.lab.lag import Placement, place
+from experiments.lab.lag import place
 from experiments.lab.page import build_page
 from experiments.lab.provenance import uncommitted
 from experiments.lab.run import changing, run
@@ -41,13 +41,11 @@ def main() -> None:
     study.add_argument("--store", default="runs", help="where runs are recorded (tracking.directory)")
     study.add_argument("--output", type=Path, help="folder of the results (default: that of the study)")
     study.add_argument("--again", action="store_true", help="also what the results have: train and measure it anew")
-    own = commands.add_parser("lag", help="place one encoder in the leading figure; behind the options, overrides")
+    own = commands.add_parser("lag", help="how far one encoder reaches; behind the options, overrides")
     own.add_argument("encoder", help="a class (my_package.Mine), an encoder's name, or my_conf/encoder/mine.yaml")
-    own.add_argument("--lags", type=_numbers, default=(5, 20, 50, 100, 400), help="tokens, with commas between")
-    own.add_argument("--seeds", type=int, default=20, help="at each lag; at most 10 from lag 400 on")
-    own.add_argument("--draws", type=int, default=12, help="of learning rate and clipping, at each lag")
+    own.add_argument("--lags", type=_numbers, default=(50, 100, 200), help="tokens, with commas between")
+    own.add_argument("--draws", type=int, default=32, help="of learning rate and clipping, at each lag; two seeds each")
     own.add_argument("--store", type=Path, default=Path("runs"), help="where runs are recorded (tracking.directory)")
-    own.add_argument("--output", type=Path, help="folder of table and figure (default: lag/ENCODER in the store)")
     written = commands.add_parser("write", help="write figures, tables and verdicts from the results")
     written.add_argument("names", nargs="*", help="studies whose figures are drawn (default: all)")
     page = commands.add_parser("report", help="write one HTML page of all studies")
@@ -60,8 +58,7 @@ def main() -> None:
         for found in all_studies() if given.name == "all" else [find_study(given.name)]:
             run_study(found, given, overrides)
     elif given.command == "lag":
-        asked = Placement(given.encoder, given.lags, given.seeds, given.draws, given.store, overrides)
-        place(asked, given.output)
+        place(given.encoder, given.lags, given.draws, given.store, overrides)
     elif given.command == "write":
         write(ROOT, given.names)
     else:

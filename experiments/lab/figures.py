@@ -87,25 +87,16 @@ def share_panels(
     shares: Mapping[str, Mapping[int, Interval]],
     styles: Arms,
     title: str = "",
-    beside: str | None = None,
     ylabel: str = SUCCEED,
 ) -> Figure:
-    """Share of seeds that succeed by lag, a panel for each arm, in a band of its exact intervals.
-
-    Args:
-        beside: an arm that is drawn in every panel, and has none of its own; None draws all arms there, pale.
-    """
+    """Share of seeds that succeed by lag, a panel for each arm, in a band of its exact intervals; others are pale."""
     tried = {lag for by_lag in shares.values() for lag in by_lag}
-    panels = [arm for arm in shares if arm != beside]
 
     def draw(axes: Axes, arm: str) -> None:
         mark_lags(axes, tried)
         axes.tick_params(axis="x", labelsize="x-small", rotation=45, pad=1)
-        for other in shares if beside is None else [beside]:
-            color = BEHIND if beside is None else styles[beside].color
-            (line,) = axes.plot(list(shares[other]), in_percent(shares[other])[0], color=color, linewidth=1)
-            if beside is not None:  # a single lag has no line
-                line.set(marker="o", markersize=3, zorder=3)
+        for other in shares:
+            axes.plot(list(shares[other]), in_percent(shares[other])[0], color=BEHIND, linewidth=1)
         lags, (share, low, high), color = list(shares[arm]), in_percent(shares[arm]), styles[arm].color
         axes.fill_between(lags, low, high, color=color, alpha=0.2, linewidth=0)
         if len(lags) == 1:  # of which the band has no width
@@ -114,8 +105,8 @@ def share_panels(
         axes.axhline(100 * MOST, **GUIDE)
         axes.set(ylim=(-4, 104), yticks=(0, 50, 100))
 
-    figure = arm_panels(panels, styles, LAG, ylabel, draw)
-    figure.suptitle(" ".join([*([f"Thin: {styles[beside].label}."] if beside else []), title]), fontsize="medium")
+    figure = arm_panels(list(shares), styles, LAG, ylabel, draw)
+    figure.suptitle(title, fontsize="medium")
     return figure
 
 

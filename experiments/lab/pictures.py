@@ -138,8 +138,11 @@ def reach(evidence: DrawnEvidence) -> Figure:
     axes.grid(False)
     axes.tick_params(length=0)
     axes.spines[["left", "bottom"]].set_visible(False)
-    about = f"How often a search of {SEARCH} draws of learning rate and clipping succeeds (draws that always do)"
-    axes.set_title(about, fontweight="normal", pad=10)
+    figure.suptitle(
+        f"How often a search of {SEARCH} draws of learning rate and clipping succeeds\n"
+        "(in brackets: draws with which both seeds succeed)",
+        x=0.01, ha="left", fontsize=10,
+    )  # fmt: skip
     return figure
 
 
@@ -247,13 +250,17 @@ def pictures() -> Iterator[tuple[str, Figure]]:
 
 
 def write_pictures(root: Path) -> None:
-    """Write each picture as SVG, the same whenever it is drawn, and as PNG."""
-    (root / FOLDER).mkdir(parents=True, exist_ok=True)
+    """Write each picture as `save_picture` does."""
     for name, figure in pictures():
-        path = root / FOLDER / f"{name}.png"
-        save_figure(figure, path)
-        with matplotlib.rc_context({"svg.hashsalt": name}):
-            figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+        save_picture(root / FOLDER, name, figure)
+
+
+def save_picture(folder: Path, name: str, figure: Figure) -> None:
+    """Write a picture as SVG, the same whenever it is drawn, and as PNG."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_figure(figure, folder / f"{name}.png")
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
 
 
 SEED = 42

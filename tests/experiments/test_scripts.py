@@ -18,9 +18,6 @@ from PIL import Image
 
 from cases import Case, save
 from device import in_words, precisions, unit
-from experiments.lab import lag
-from experiments.lab.lag import FINAL_SEEDS, Placement
-from placement import DRAWS, EPOCHS, FAR, FINALS, SEEDS, SEEDS_FAR
 from processes import environment
 from sentiment_rnn import runtime
 from sentiment_rnn.config.sections import TrackingConfig
@@ -40,7 +37,6 @@ SCRIPTS = {
     "benchmarks/keras_case.py": set(),
     "benchmarks/language_model.py": set(),
     "benchmarks/overhead.py": set(),
-    "benchmarks/placement.py": set(),
     "benchmarks/prediction.py": set(),
 }  # fmt: skip
 """Each script that has a test here, and the files that it imports or starts."""
@@ -195,22 +191,6 @@ def test_the_overhead_is_the_ratio_of_a_whole_run_to_a_bare_loop_and_where_its_s
     said = re.search(r"lstm medians: (\S+) s, (\S+) s, ratio (\S+)$", done.stdout, re.MULTILINE)
     assert said is not None, done.stdout
     assert all(float(number) > 0 for number in said.groups())
-
-
-@pytest.mark.slow
-def test_the_minutes_of_a_placement_are_those_of_its_runs(tmp_path: Path) -> None:
-    shown = run_script("benchmarks/placement.py", tmp_path).stdout
-    (found,) = re.findall(r"^lag 5: a run (\S+) s and (\S+) s an epoch, all (\S+) min$", shown, re.MULTILINE)
-    fixed, epoch, minutes = map(float, found)
-    plan = Placement("rnn", [5], seeds=SEEDS, draws=DRAWS, store=tmp_path)
-    assert (plan.epochs, plan.tried_again * len(FINAL_SEEDS), FAR, SEEDS_FAR) == (
-        EPOCHS,
-        FINALS,
-        lag.FAR,
-        lag.SEEDS_FAR,
-    )
-    runs, epochs = DRAWS + FINALS + SEEDS, DRAWS * EPOCHS // 2 + (FINALS + SEEDS) * EPOCHS
-    assert minutes == pytest.approx((runs * fixed + epochs * epoch) / 120, abs=0.2)
 
 
 @pytest.mark.slow
