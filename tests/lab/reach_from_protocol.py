@@ -1,11 +1,12 @@
 """The numbers and verdicts of the study `reach`, computed from its protocol's text and the rows of results.csv alone.
 
-Nothing of the lab is imported. Where the protocol leaves a choice, a comment that opens with "Reading:" names the one made here.
+Nothing of the lab is imported. Where the protocol leaves a choice, "Reading:" names the one made here.
 Shares are fractions of whole numbers, so that two equal ones are equal.
 """
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import comb
 
 import numpy as np
@@ -53,7 +54,7 @@ class Arm:
         return int((self.succeeds & (self.at_lag[lag] > 0.9)).sum())
 
     def best_draw(self) -> int:
-        """Its place among the draws. Reading: a run that diverged has no trained steps, and counts as later than any."""
+        """Its place among the draws. Reading: a run that diverged has no trained steps, and counts as the latest."""
         mean = np.nan_to_num(self.final_accuracy, nan=0.0).sum(axis=0)
         steps = np.nan_to_num(self.trained_steps, nan=np.inf).sum(axis=0)
         return min(range(mean.size), key=lambda draw: (-mean[draw], steps[draw], draw))
@@ -61,7 +62,7 @@ class Arm:
 
 @dataclass
 class Part:
-    """One arm or pair of a claim at one lag. `difference`, `interval` and `p` are None of a part that is open for want of runs."""
+    """One arm or pair of a claim at one lag, open for want of runs where it has no `difference`, `interval` and `p`."""
 
     claim: int
     rule: str
@@ -107,11 +108,14 @@ def order(arm: Arm, role: int) -> list[int]:
     """Places of the draws, best first, by the run that chooses in this role."""
     chooser, steps = arm.final_accuracy[role], arm.trained_steps[role]
     diverged = np.isnan(chooser)
-    return sorted(range(chooser.size), key=lambda d: (diverged[d], 0 if diverged[d] else -chooser[d], 0 if diverged[d] else steps[d], d))
+    return sorted(
+        range(chooser.size),
+        key=lambda d: (diverged[d], 0 if diverged[d] else -chooser[d], 0 if diverged[d] else steps[d], d),
+    )
 
 
 def chosen_successes(arm: Arm, k: int, draws: np.ndarray) -> np.ndarray:
-    """2 C(n, k) S(k) as whole numbers, one for each row of `draws` [resamples, n] (places of draws, repeated or not)."""
+    """int [resamples], 2 C(n, k) S(k) for each row of `draws` [resamples, n], places of draws, repeated or not."""
     n = draws.shape[1]
     subsets = np.array([comb(n - i, k - 1) for i in range(1, n + 1)], dtype=np.int64)
     total = np.zeros(len(draws), dtype=np.int64)
@@ -129,6 +133,7 @@ def search_success(arm: Arm, k: int) -> Fraction:
     return Fraction(int(chosen_successes(arm, k, np.arange(n)[None])[0]), 2 * comb(n, k))
 
 
+@lru_cache
 def resamples(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 32, size=(10_000, 32))
 
@@ -138,14 +143,14 @@ def percentiles(numerators: np.ndarray, k: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def interval(arm: Arm, k: int, draws: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of S(k)."""
+def interval(arm: Arm, k: int) -> tuple[float, float]:
+    """The 95 % interval of S(k). Reading: new draws too have the resamples of seed 0; those of seed 1 serve D alone."""
     none_fails = (0.025 ** (1 / 32)) ** k  # (1 - u)^k
     if not arm.succeeds.any():
         return 0.0, 1 - none_fails
     if arm.succeeds.all():
         return none_fails, 1.0
-    return percentiles(chosen_successes(arm, k, draws), k)
+    return percentiles(chosen_successes(arm, k, resamples(0)), k)
 
 
 def window(arm: Arm) -> tuple[int, float, float]:
@@ -156,7 +161,7 @@ def window(arm: Arm) -> tuple[int, float, float]:
 
 
 def compare(part: Part, first: Arm, second: Arm) -> None:
-    """D = S(4) of the first minus S(4) of the second. Reading: where all runs of an arm fail or succeed, D is resampled none the less."""
+    """D = S(4) of the first minus S(4) of the second. Reading: it is resampled even where all runs of an arm fail."""
     first_values, second_values = (chosen_successes(arm, 4, resamples(0)) for arm in (first, second))
     differences = first_values - second_values
     part.difference = search_success(first, 4) - search_success(second, 4)
@@ -209,7 +214,7 @@ def judge_parts(results: pd.DataFrame) -> list[Part]:
         if None in arms:
             continue
         if part.rule == "fails":
-            low, high = part.interval = interval(arms[0], 4, resamples(0))
+            low, high = part.interval = interval(arms[0], 4)
             part.true = True if high < 0.5 else False if low > 0.5 else None
         elif part.rule == "wider":
             compare_windows(part, *arms)
@@ -224,7 +229,7 @@ def judge_parts(results: pd.DataFrame) -> list[Part]:
         if part.rule == "alike" and part.interval is not None:
             low, high = part.interval
             # Reading: a bound that equals the margin is within it.
-            part.true = True if -0.25 <= low and high <= 0.25 else False if low > 0.25 or high < -0.25 else None
+            part.true = True if low >= -0.25 and high <= 0.25 else False if low > 0.25 or high < -0.25 else None
     return parts
 
 
