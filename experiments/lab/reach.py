@@ -86,8 +86,9 @@ def search_success(runs: DrawnRuns, k: int) -> float:
     The draw at place i of an order, from 1, is the first of its subset in C(N - i, k - 1) of the C(N, k) subsets.
     """
     N = len(runs.draws)
-    chosen = np.array([comb(N - i, k - 1) for i in range(1, N + 1)]) / comb(N, k)
-    return float(np.mean([chosen @ runs.succeeds[runs.order(role), 1 - role] for role in (0, 1)]))
+    chosen = np.array([comb(N - i, k - 1) for i in range(1, N + 1)])
+    successes = sum(chosen @ runs.succeeds[runs.order(role), 1 - role] for role in (0, 1))
+    return float(successes / (2 * comb(N, k)))
 
 
 @lru_cache(maxsize=256)
@@ -95,15 +96,15 @@ def bootstrapped(runs: DrawnRuns, k: int, seed: int = 0) -> np.ndarray:
     """float [RESAMPLES], S(k) of draws that are drawn again, each with both of its seeds; copies count as draws of
     their own. The resamples of one `seed` are the same for all arms, so that two can be compared."""
     copies, N = resamples(len(runs.draws), seed), len(runs.draws)
-    subsets = np.array([comb(n, k) for n in range(N + 1)]) / comb(N, k)
-    found = np.zeros(len(copies))
+    subsets = np.array([comb(n, k) for n in range(N + 1)])
+    successes = np.zeros(len(copies), int)  # whole numbers: equal arms differ by 0, and not by what rounding leaves
     for role in (0, 1):
         order = runs.order(role)
         from_here = np.full((len(copies), N + 1), N)  # draws at each place and behind it
         from_here[:, 1:] -= np.cumsum(copies[:, order], axis=1)
         chosen = -np.diff(subsets[from_here], axis=1)  # subsets that lie at a place or behind it, and not all behind it
-        found += chosen @ runs.succeeds[order, 1 - role] / 2
-    return found
+        successes += chosen @ runs.succeeds[order, 1 - role]
+    return np.asarray(successes / (2 * comb(N, k)))
 
 
 @lru_cache(maxsize=4)
@@ -145,12 +146,8 @@ def success_difference(first: DrawnRuns, second: DrawnRuns, again: bool = False)
 def success_p(first: DrawnRuns, second: DrawnRuns) -> float:
     """Two-sided p of no difference of S(`SEARCH`), by the paired bootstrap."""
     difference = bootstrapped(first, SEARCH) - bootstrapped(second, SEARCH)
-    tails = [1 + int((difference <= ROUNDING).sum()), 1 + int((difference >= -ROUNDING).sum())]
+    tails = [1 + int((difference <= 0).sum()), 1 + int((difference >= 0).sum())]
     return min(1.0, 2 * min(tails) / (RESAMPLES + 1))
-
-
-ROUNDING = 1e-12
-"""Differences of sums of fractions that are none."""
 
 
 def window_p(first: DrawnRuns, second: DrawnRuns) -> float:
