@@ -4,13 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from made_studies import evidence, learners, make_study, table_of
 from matplotlib.figure import Figure
-from scipy.stats import CensoredData, ecdf
 
 from experiments.lab import figures
 from experiments.lab.findings import FIGURES, Found
@@ -69,18 +66,6 @@ def test_steps_are_curves_of_kaplan_and_meier_that_end_where_runs_did(two: Evide
     near, far = (line for line in figure.axes[1].get_lines() if line.get_marker() != "|")
     assert (near.get_ydata()[-1], far.get_ydata()[-1]) == (100, 80)  # type: ignore[index]
     assert figure.axes[0].get_xlim() == (0, 1.05 * 1800)
-
-
-@given(times=st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=12))
-@settings(deadline=None)
-def test_the_curve_is_kaplan_and_meiers(times: list[tuple[int, bool]]) -> None:
-    ended = [[step for step, learned in times if learned is kind] for kind in (True, False)]
-    curve = ecdf(CensoredData(ended[0], right=ended[1])).cdf
-    left = 1.0
-    for step in range(1, 10):
-        at_risk = sum(one >= step for one, _ in times)
-        left *= 1 - sum(learned and one == step for one, learned in times) / at_risk if at_risk else 1
-        assert float(curve.evaluate(step)) == pytest.approx(1 - left)
 
 
 def test_accuracies_are_a_dot_for_each_seed_and_a_bag_of_words_is_a_line(tmp_path: Path) -> None:

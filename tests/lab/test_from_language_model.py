@@ -254,11 +254,6 @@ def test_what_seeds_take_that_no_sweep_planned_is_not_in_the_means() -> None:
     assert list(planned_rows(STUDY, table).value) == [2.0]
 
 
-def test_a_vote_holds_where_it_is_better_than_one_at_all() -> None:
-    assert decided("vote_rnn", {"rnn_vote": reads(0.93), "rnn_pretrained": reads(0.9, 0.91)}, FILMS).verdict == HOLDS
-    assert decided("vote_rnn", {"rnn_vote": reads(0.901), "rnn_pretrained": reads(0.9)}, FILMS).verdict == UNDECIDED
-
-
 def test_nothing_is_said_before_a_run_was_measured(tmp_path: Path) -> None:
     empty = replace(STUDY, output=tmp_path)
     assert not findings(evidence_of(empty, PROTOCOL, results()), results()).tables
@@ -331,34 +326,3 @@ def test_a_vote_and_a_row_with_a_part_changed_are_hollow_and_not_named() -> None
     (axes,) = pretrained.accuracy_by_minutes(right, pd.concat([results(), of_vote]), STUDY.arms).axes
     assert [text.get_text() for text in axes.texts] == ["RNN, pretrained"]
     assert [len(dots.get_facecolor()) for dots in axes.collections] == [1, 0]  # type: ignore[attr-defined]
-
-
-def three_layers() -> pd.DataFrame:
-    """What a classifier of three layers and its language model took: 290 minutes."""
-    at = "", 0, None, "train", "minutes"
-    own, words = ("lstm_pretrained_layers", *at, 38.0), ("lstm_words_layers", *at, 252.0)
-    return rows_of("best", [("further_layers", "further", *run) for run in (own, words)])
-
-
-def test_minutes_have_two_digits_and_all_where_they_are_hundreds() -> None:
-    right = {"rnn_pretrained": reads(0.9), "lstm_layers": reads(0.92)}
-    rows = best_table(list(right), right, pd.concat([results(), three_layers()]), FILMS).rows
-    assert [row[1] for row in rows] == ["23", "290"]
-
-
-def test_a_label_on_the_right_has_two_lines_and_no_label_covers_dots() -> None:
-    right = {"rnn_pretrained": reads(0.88, 0.9, 0.89), "lstm_layers": reads(0.92)}
-    (axes,) = pretrained.accuracy_by_minutes(right, pd.concat([results(), three_layers()]), STUDY.arms).axes
-    assert [text.get_text() for text in axes.texts] == ["RNN, pretrained", "LSTM, pretrained,\nthree layers"]
-    assert min(dots.get_zorder() for dots in axes.collections) > max(text.get_zorder() for text in axes.texts)
-
-
-def test_labels_of_rows_with_one_accuracy_stand_apart() -> None:
-    right = {name: reads(0.89, 0.89, 0.89) for name in ("rnn_pretrained", "rnn_rates", "rnn_rate")}
-    minutes = [
-        ("x", "drawn", arm, "", 0, None, "train", "minutes", 2.0) for arm in ("rnn_drawn_rate", "rnn_drawn_rates")
-    ]
-    (axes,) = pretrained.accuracy_by_minutes(right, pd.concat([results(), rows_of("best", minutes)]), STUDY.arms).axes
-    heights = sorted(text.get_position()[1] for text in axes.texts)
-    assert len(heights) == 3
-    assert min(np.diff(heights)) > 0.01 * (axes.get_ylim()[1] - axes.get_ylim()[0])

@@ -10,13 +10,11 @@ import pytest
 from hypothesis import given
 from scipy.stats import binom, norm
 
-from experiments.lab.rules import tally
 from experiments.lab.statistics import (
     clopper_pearson,
     clustered,
     gaffke_interval,
     paired_interval,
-    points,
     share_difference,
 )
 from sentiment_rnn.report.statistics import Interval, welch_interval
@@ -31,10 +29,6 @@ counts = st.integers(1, 500).flatmap(lambda total: st.tuples(st.integers(0, tota
 )
 def test_the_exact_interval_equals_published_examples(successes: int, total: int, low: float, high: float) -> None:
     assert clopper_pearson(successes, total) == pytest.approx((successes / total, low, high), abs=5e-5)
-
-
-def test_a_share_is_shown_as_a_count_with_its_interval() -> None:
-    assert [tally(18, 20), tally(0, 20)] == ["18/20 (68–99)", "0/20 (0–17)"]
 
 
 SHARES = np.linspace(0.01, 0.99, 99)
@@ -81,11 +75,6 @@ def test_an_interval_of_a_difference_holds_its_estimate_and_changes_its_sign(
     found, other = share_difference(*first, *second), share_difference(*second, *first)
     assert -1 <= found.low <= found.estimate <= found.high <= 1
     assert found == pytest.approx((-other.estimate, -other.high, -other.low))
-
-
-def test_a_difference_in_points_has_its_sign_and_its_interval() -> None:
-    assert points(welch_interval([0.7], [0.5, 0.6])) == "+15.0"
-    assert points(Interval(0.14, 0.1, 0.18)) == "+14.0 (+10.0 to +18.0)"
 
 
 TRIALS = 2000

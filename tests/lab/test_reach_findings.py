@@ -10,8 +10,6 @@ import pytest
 from made_studies import make_study
 
 from experiments.lab.findings import findings_of
-from experiments.lab.reach import search_success
-from experiments.lab.reach_findings import DrawnEvidence, adjusted_p
 from experiments.lab.study import Study
 from experiments.lab.sweeps import overrides_of, trainable
 from experiments.lab.table import results_csv, rows_of
@@ -84,17 +82,6 @@ def test_each_rule_has_its_verdict(study: Study, table: pd.DataFrame) -> None:
     assert difference == "+82.4 (+57.5 to +98.6)"
 
 
-def test_a_comparison_of_an_arm_that_lacks_runs_is_open_and_counts_in_the_correction(
-    study: Study, table: pd.DataFrame
-) -> None:
-    evidence = DrawnEvidence(study, study.protocols["first"], table)
-    adjusted = adjusted_p(evidence)
-    assert adjusted["missing", ("gru", "rnn", "50")] == 1
-    assert len(adjusted) == 4
-    assert adjusted["wider", ("lstm", "rnn", "50")] == pytest.approx(4 * 2 * 0.5**15)
-    assert evidence.runs("gru", "50") is None
-
-
 def test_tables_have_the_arms_that_are_whole(study: Study, table: pd.DataFrame) -> None:
     found = findings_of(study, study.protocols["first"], table)
     lstm, rnn = study.arms["lstm"].label, study.arms["rnn"].label
@@ -111,14 +98,6 @@ def test_tables_have_the_arms_that_are_whole(study: Study, table: pd.DataFrame) 
 def test_before_an_arm_is_whole_there_is_no_table_and_no_verdict(study: Study) -> None:
     found = findings_of(study, study.protocols["first"], rows_of("made", rows_of_runs(study, "reach_gru", [100])[:200]))
     assert (found.tables, found.verdicts, found.figures) == ({}, {}, {})
-
-
-def test_a_diverged_run_ranks_last_and_fails(study: Study) -> None:
-    rows = rows_of_runs(study, "reach_rnn", [131, 100])
-    runs = DrawnEvidence(study, study.protocols["first"], rows_of("made", rows)).runs("rnn", "50")
-    assert runs is not None
-    assert (runs.order(0)[0], runs.order(0)[-1]) == (0, 31)
-    assert not runs.succeeds[31].any()
 
 
 def test_a_farther_lag_is_for_arms_that_reach_and_fresh_seeds_are_at_the_best_draw(
@@ -157,9 +136,3 @@ def test_fresh_seeds_are_shown_and_judge_nothing(study: Study, table: pd.DataFra
 def test_a_sweep_that_cannot_be_is_refused(changed: dict[str, Any], expected: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=expected):
         make_study(tmp_path, {"sweeps": [SWEEPS[0] | changed]})
-
-
-def test_s_of_the_made_up_arm_is_what_its_draws_say(study: Study, table: pd.DataFrame) -> None:
-    runs = DrawnEvidence(study, study.protocols["first"], table).runs("rnn", "50")
-    assert runs is not None
-    assert search_success(runs, 4) == pytest.approx(4 / 32), "the one good draw is in an eighth of the subsets"

@@ -29,8 +29,8 @@ COMMITTED = STUDY.folder / "results.csv"
 def made_up(random: np.random.Generator) -> pd.DataFrame:
     """Runs of all arms at all lags, and new draws: windows of any width, ties, and runs that diverged.
 
-    At 100 no ReLU RNN succeeds, every LRU does, and an LSTM of two layers ends as one of one. Few RNNs succeed at 50,
-    where a GRU is missing.
+    At 100 no ReLU RNN succeeds, every LRU does, and an LSTM of two layers ends as one of one. Few RNNs succeed at 50.
+    There a run of the RNN that stays orthogonal is missing, so a comparison is open.
     """
     rows: list[tuple[object, ...]] = []
     sweeps = [("reach", arm, lag, range(100, 132)) for arm, lag in itertools.product(ARMS, LAGS)]
@@ -42,7 +42,7 @@ def made_up(random: np.random.Generator) -> pd.DataFrame:
         for draw in draws:
             good = runs.random() < width
             for seed in (10 * draw, 10 * draw + 1):
-                if (sweep, arm, lag, seed) == ("reach", "gru", 50, 1311):
+                if (sweep, arm, lag, seed) == ("reach", "rnn_orthogonal", 50, 1311):
                     continue
                 at = f"{sweep}_{arm}_{lag}", "reach", arm, str(lag), seed, draw
                 rows += [(*at, "train", "learning_rate", 0.001), (*at, "train", "clip_norm", 1.0)]
@@ -97,6 +97,9 @@ def check_arms(rows: pd.DataFrame, evidence: DrawnEvidence) -> int:
         count, low, high = protocol.window(expected)
         assert reach.window_interval(runs) == pytest.approx((count / 32, low, high), abs=EXACTLY)
         assert reach.best_draw(runs) == runs.draws[expected.best_draw()]
+        if (prefix, lag) == ("reach", 100):
+            fresh = rows.draw[rows.sweep == f"best_{arm}_100"]
+            assert set(fresh) <= {runs.draws[expected.best_draw()]}, f"{arm}: fresh seeds are at the best draw"
         if prefix == "reach":
             key, succeed = (evidence.label(arm), str(lag)), int(expected.succeeds.sum())
             apart = [f"{expected.above_90_at(at)}/{succeed}" for at in sorted(expected.at_lag)]
@@ -140,7 +143,7 @@ def check_claims(rows: pd.DataFrame, evidence: DrawnEvidence) -> dict[int, str]:
     return expected
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_made_up_results_have_the_findings_that_the_protocol_says(seed: int, tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text(results_csv(made_up(np.random.default_rng(seed))))
     rows, evidence = read_both(tmp_path)
@@ -154,17 +157,3 @@ def test_committed_results_have_the_findings_that_the_protocol_says() -> None:
     rows, evidence = read_both(STUDY.folder)
     assert check_arms(rows, evidence)
     check_claims(rows, evidence)
-
-
-def test_s_is_the_share_of_all_subsets_and_roles_in_which_the_other_seed_of_the_best_draw_succeeds(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "results.csv").write_text(results_csv(made_up(np.random.default_rng(0))))
-    rows, _ = read_both(tmp_path)
-    arm = protocol.read_arm(rows, "reach", "gru", 100)
-    assert arm is not None
-    chosen = []
-    for role in (0, 1):
-        place = {draw: i for i, draw in enumerate(protocol.order(arm, role))}
-        chosen += [arm.succeeds[1 - role][min(s, key=place.__getitem__)] for s in itertools.combinations(range(32), 4)]
-    assert protocol.search_success(arm, 4) == protocol.Fraction(int(sum(chosen)), len(chosen))

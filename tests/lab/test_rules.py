@@ -121,11 +121,6 @@ def test_as_good_needs_no_pairs_of_seeds(tmp_path: Path) -> None:
     assert "88.0" in row.number, "accuracies, and not seeds that succeed"
 
 
-def test_a_claim_holds_in_part_where_one_of_its_conditions_does(verdicts: Any) -> None:
-    scores = {("rnn", "20"): learners(20), ("rnn", "50"): learners(0)}
-    assert verdicts(scores, claim("most_learn", arms=["rnn"], at=[20, 50])) == {"most_learn": IN_PART}
-
-
 def test_the_numbers_of_a_comparison_stand_in_cells_of_their_own(tmp_path: Path) -> None:
     claims = [
         claim("learns_more", pairs=PAIR, margin=0.4, only_where="gru"),
@@ -156,12 +151,6 @@ def test_all_tests_of_a_protocol_are_corrected_together_by_holm_and_no_others(tm
     assert found["learns_more", Part("lstm", "rnn", "20")] == pytest.approx(5 * fisher)
     assert found["better", Part("lstm", "gru", "20")] == pytest.approx(4 * sign)
     assert found["learns_more", Part("lstm", "rnn", "50")] == 1
-
-
-def test_a_comparison_that_was_not_run_makes_the_others_harder_from_the_first(verdicts: Any) -> None:
-    scores = {("lstm", "20"): learners(20), ("rnn", "20"): learners(15)}
-    assert verdicts(scores, claim("learns_more", pairs=PAIR)) == {"learns_more": HOLDS}
-    assert verdicts(scores, claim("learns_more", pairs=PAIR, at=[20, 50])) == {"learns_more": UNDECIDED}
 
 
 def test_nothing_is_decided_before_all_planned_seeds_were_run(tmp_path: Path) -> None:

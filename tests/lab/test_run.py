@@ -330,22 +330,6 @@ def test_measurements_join_those_of_before_and_replace_what_is_measured_again(st
     assert len(read_results(study.folder)) == 6
 
 
-def test_parts_in_any_order_say_what_the_whole_says(tmp_path: Path) -> None:
-    whole, parts = (make_study(tmp_path / name) for name in ("whole", "parts"))
-    for study, given in ((whole, [{0: 0.5, 1: 0.9}]), (parts, [{1: 0.9}, {0: 0.5}])):
-        freeze(study, study.protocols["first"])
-        for accuracies in given:
-            add(study, study.protocols["first"], found(accuracies))
-    columns = ["sweep", "seed", "metric", "value"]
-    one, other = (
-        read_results(study.folder)[columns].sort_values(columns).to_numpy().tolist() for study in (whole, parts)
-    )
-    assert one == other
-    assert {key: run.right.tolist() for key, run in read_correct(whole.folder).items()} == {
-        key: run.right.tolist() for key, run in read_correct(parts.folder).items()
-    }
-
-
 def test_runs_that_have_read_other_reviews_are_refused_and_nothing_is_written(study: Study) -> None:
     freeze(study, study.protocols["first"])
     add(study, study.protocols["first"], found({0: 0.5}))
@@ -394,13 +378,6 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Any:
         return study.output, tuple(rest[:3])
 
     return begin
-
-
-def test_an_unknown_study_is_refused_with_those_there_are(command: Any) -> None:
-    with pytest.raises(UserError) as refused:
-        command("study", "wisdom")
-    known = ", ".join(sorted(study.name for study in all_studies()))
-    assert str(refused.value) == f"wisdom: no study of {EXPERIMENTS}; expected one of {known}"
 
 
 def test_overrides_stand_anywhere_behind_the_study(command: Any) -> None:

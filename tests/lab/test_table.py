@@ -91,11 +91,8 @@ def test_values_are_those_of_a_metric_on_a_split_without_the_draws_of_searches()
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda text: text[: text.rindex("accuracy")],
         lambda text: text.replace("metric", "measure"),
         lambda text: text + "<<<<<<< HEAD\n",
-        lambda text: text.replace(",1,,test", ",one,,test"),
-        lambda text: text.replace("0.666667", "0.6,66"),
         lambda text: "",
     ],
 )
@@ -124,11 +121,6 @@ def test_every_bit_comes_back(correct: list[np.ndarray], tmp_path_factory: objec
     assert [one.reviews for one in found.values()] == [one.reviews for one in runs.values()]
 
 
-def test_the_same_runs_make_the_same_bytes() -> None:
-    assert correct_file(RUNS) == correct_file(dict(RUNS))
-    assert b"\x00\x00\x21\x00" in correct_file(RUNS)[:30], "dated 1 January 1980, as ZIP has it"
-
-
 def test_anyone_recomputes_an_accuracy_with_numpy_alone(tmp_path: Path) -> None:
     (tmp_path / "correct.npz").write_bytes(correct_file(RUNS))
     file = np.load(tmp_path / "correct.npz")
@@ -137,9 +129,8 @@ def test_anyone_recomputes_an_accuracy_with_numpy_alone(tmp_path: Path) -> None:
     assert np.unpackbits(file["bits"][start:], count=file["reviews"][1]).mean() == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize("keep", [slice(0, 100), slice(0, -40), slice(0, 0)])
-def test_damaged_bits_are_one_line(tmp_path: Path, keep: slice) -> None:
-    (tmp_path / "correct.npz").write_bytes(correct_file(RUNS)[keep])
+def test_damaged_bits_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "correct.npz").write_bytes(correct_file(RUNS)[:-40])
     with pytest.raises(UserError, match=r"correct\.npz: damaged \(.*\); put the committed file back"):
         read_correct(tmp_path)
 
