@@ -8,7 +8,7 @@ from mlflow.exceptions import MlflowException
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.files import FileLock
 from sentiment_rnn.tracking.inventory import best_of
-from sentiment_rnn.tracking.models import register, take_back
+from sentiment_rnn.tracking.models import register
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION, DEFAULT_MODELS, ENCODER_TAG
 from sentiment_rnn.tracking.results import RecordedRun, run_or_none
 from sentiment_rnn.tracking.store import Store
@@ -84,8 +84,7 @@ def register_best(
         runs: the entrants, which read the same data.
         called: names of runs for the lines, by run id.
         fault_of: has a run's packaged model made where it has none; says why that cannot be done, or nothing.
-        replace: move aliases also to runs that are not better, or that were scored on other texts. Aliases of encoders
-            that these runs do not have are deleted.
+        replace: move aliases also to runs that are not better, or that were scored on other texts.
 
     Raises:
         UserError: the store refuses.
@@ -100,9 +99,6 @@ def register_best(
             versions = register(store, name, able) if able else {}
         lines = [_line(name, contest, called, versions, faults) for contest in contests]
         lines += [line for contest in contests[:1] for line in _doubts(contest.run, runs)]  # of the champion
-        if replace and versions:
-            others = take_back(store, name, [contest.alias for contest in contests])
-            lines += [f"{name}@{alias} is taken back from version {version}" for alias, version in others.items()]
     except MlflowException as error:
         raise UserError(f"model {name}: not registered ({short_reason(error)})") from error
     return lines or [f"not registered: no run has {BEST_ACCURACY}"]
