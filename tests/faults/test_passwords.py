@@ -61,7 +61,9 @@ def test_who_may_not_write_is_told_what_to_ask_for(
     config = small_config(tmp_path, server)
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "bob")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "a-long-password-of-bob")
-    with pytest.raises(UserError, match=r"refuses bob, or .*\(403\); .* the permission EDIT on the experiment sentiment_rnn"):
+    with pytest.raises(
+        UserError, match=r"refuses bob, or .*\(403\); .* the permission EDIT on the experiment sentiment_rnn"
+    ):
         train(config, [])
     with monkeypatch.context() as granting:
         granting.setenv("MLFLOW_TRACKING_USERNAME", "admin")

@@ -139,17 +139,6 @@ def test_a_sweep_that_is_registered_again_keeps_its_versions_and_says_so(
         ]
 
 
-def test_a_version_whose_run_is_gone_stays_until_it_is_replaced(
-    store: Store, name: str, train: Train, register: Register
-) -> None:
-    store.client.create_registered_model(name)
-    store.client.create_model_version(name, "file:///nowhere")
-    store.client.set_registered_model_alias(name, "champion", "1")
-    run = train("lstm", 0.9)
-    assert register(run)[0].startswith(f"{name}@champion stays version 1 (of no run): lstm, seed 0, 90.0 %")
-    assert "it replaces version 1 (of no run)" in register(run, replace=True)[0]
-
-
 def test_a_model_that_cannot_be_made_is_a_line_and_moves_nothing(store: Store, name: str, train: Train) -> None:
     run = train("lstm", 0.9)
     lines = register_best(store, name, [run], {}, lambda *_: "its checkpoint is gone")
@@ -180,10 +169,8 @@ def configured(run: RecordedRun, source: str = "files") -> RecordedRun:
     ("given", "source", "expected"),
     [
         (None, "imdb", "sentiment"),
-        (None, "generated", "demo"),
         (None, "files", None),
         ("products", "files", "products"),
-        ("products", "imdb", "products"),
     ],
 )
 def test_a_model_is_named_by_the_source_of_its_reviews(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from matplotlib.figure import Figure
 
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.sections import TrackingConfig
@@ -25,7 +24,7 @@ from sentiment_rnn.tracking.names import (
 )
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store, open_store
-from sentiment_rnn.tracking.sweeps import OpenSweep, find_sweep, log_comparison, results_of
+from sentiment_rnn.tracking.sweeps import OpenSweep, find_sweep, results_of
 
 
 def settings_of(*overrides: str) -> dict[str, Any]:
@@ -92,17 +91,6 @@ def test_a_result_is_the_run_with_its_configuration(store: Store) -> None:
     assert first.learning_rate == first.config.optimizer.learning_rate > 0
     assert first.overrides == {"encoder": "rnn", "seed": "0"}
     assert math.isnan(first.metrics["test/accuracy"])  # which this run never had
-
-
-def test_a_label_that_is_given_names_the_encoder_and_that_of_the_file_no_other_encoder() -> None:
-    encoder = run_config("encoder=lstm", "encoder.label=mine").encoder
-    for given, label in (
-        (["encoder.hidden_size=8", "encoder.label=mine"], "mine"),
-        (["+encoder.label=mine"], "mine"),
-        (["encoder=lstm", "encoder.color='#000000'"], "mine"),
-        (["encoder.hidden_size=8"], "lstm"),
-    ):
-        assert encoder.label_with(given) == label
 
 
 def test_two_runs_of_one_identity_count_once_and_it_is_the_first_that_finished(store: Store) -> None:
@@ -192,17 +180,6 @@ def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store)
     assert find_sweep(store, by_name.info.run_id).info.run_id == by_name.info.run_id
     assert find_sweep(store, "latest").info.run_name == "backwards"
     assert find_sweep(store, "anna's").info.run_name == "anna's"
-
-
-def test_where_the_folder_of_a_store_cannot_be_written_it_is_one_line(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(store.client, "log_text", refuse)
-    with pytest.raises(UserError, match=r"nothing was logged \(Permission denied\); make its folder writable"):
-        log_comparison(store, find_sweep(store, "deep"), "", {"table.md": "| |"}, Figure())
 
 
 def test_a_sweep_without_a_finished_run_is_one_line(store: Store) -> None:

@@ -64,18 +64,6 @@ def test_an_empty_file_counts_as_no_database_and_what_a_kill_left_of_one_is_in_n
     assert len(store.client.search_runs([store.experiment_id])) == 1
 
 
-def test_a_database_of_another_program_is_never_made_anew(tmp_path: Path) -> None:
-    database = tmp_path / "other.db"
-    with closing(sqlite3.connect(database)) as opened, opened:
-        opened.execute("CREATE TABLE runs (number)")
-        opened.execute("CREATE TABLE races (place)")
-        opened.execute("INSERT INTO races VALUES ('Bern')")
-    with pytest.raises(UserError):
-        open_store(tracking(tmp_path, uri=f"sqlite:///{database}"))
-    with closing(sqlite3.connect(database)) as opened:
-        assert opened.execute("SELECT place FROM races").fetchall() == [("Bern",)]
-
-
 OPEN = """
 from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.tracking import store

@@ -60,12 +60,10 @@ def find_sweeps(store: Store, sweep: str, finished: bool = False) -> list[Run]:
             raise UserError(f"{named.run_id}: a single run; expected a sweep, as sentiment-rnn runs lists them")
         return [named.run]
     parents = parents_called(store, None if sweep == "latest" else sweep, finished)
-    if not parents and finished:
-        raise UserError(f"{sweep}: no such sweep has finished in {store.uri}; train it first")
     if not parents:
         raise UserError(
-            f"{sweep}: no such sweep in {store.uri}; expected latest, a study's name or a parent run's id, "
-            "after e.g. sentiment-rnn train experiment=demo"
+            f"{sweep}: no such sweep{' has finished' * finished} in {store.uri}; expected latest, a study's name or a "
+            "parent run's id, after e.g. sentiment-rnn train experiment=demo"
         )
     return parents
 
@@ -102,11 +100,10 @@ def launched(parent: Run) -> int:
 
 def jobs_of(parent: Run) -> dict[int, tuple[str, list[str]]]:
     """Identity and overrides of the jobs of a sweep's last launch, by their numbers; none of an earlier version."""
-    # A trial that was killed while it was proposed keeps its number, so a search may number more than it counts.
-    count, searches, jobs = jobs_in(parent), bool(parent.data.tags.get(SEARCH_TAG)), {}
+    jobs = {}
     for key, tag in parent.data.tags.items():
         number = key.removeprefix(JOB_TAG)
-        if number != key and number.isdecimal() and tag and (searches or int(number) < count):
+        if number != key and number.isdecimal() and tag:
             identity, *overrides = tag.split("\n")
             jobs[int(number)] = (identity, overrides)
     return dict(sorted(jobs.items()))
@@ -119,7 +116,7 @@ def jobs_in(parent: Run) -> int:
 
 def _number(tag: str) -> int:
     """The number in a tag; 0 where there is none, as another version or another program may have left it."""
-    return int(tag) if tag.isdecimal() and len(tag) <= 13 else 0
+    return int(tag) if tag.isdecimal() and len(tag) <= 13 else 0  # a longer one is a digest of version 0.4
 
 
 def results_of(store: Store, parent: Run, diverged: bool = False) -> list[RecordedRun]:
@@ -189,7 +186,7 @@ class OpenSweep:
                 parent = store.client.create_run(store.experiment_id, run_name=name, tags=marks)
             else:
                 store.client.update_run(parent.info.run_id, status=RUNNING)
-            if parent.data.tags.get(SEARCH_TAG, "") != search:  # jobs of another search, or of a grid
+            if not search or parent.data.tags.get(SEARCH_TAG) != search:  # the jobs of an earlier launch
                 tags = {key: "" for key in parent.data.tags if key.startswith(JOB_TAG)} | tags
             store.client.log_batch(parent.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
             store.client.set_experiment_tag(store.experiment_id, f"mlflow.sharedViewState.{VIEW}", view_of(parent))
