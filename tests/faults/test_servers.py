@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from forked_commands import Command
-from processes import Ask, wait_for
+from processes import Ask
 from proxies import LOSE, Proxy, proxy_before
 from sentiment_rnn.engine import train as engine
 from sentiment_rnn.tracking import run as tracked
@@ -297,18 +297,3 @@ def test_two_launchers_at_once_train_each_run_once(
     found = client.search_runs([runs[0].info.experiment_id], "tags.`sentiment_rnn.sweep` LIKE '%'")
     names = sorted({study.partition("=")[2] for study in studies})
     assert sorted((run.info.run_name, run.info.status) for run in found) == [(name, "FINISHED") for name in names]
-
-
-def test_a_running_job_has_its_curves_on_the_server_while_it_trains(
-    server: Server, place: tuple[str, str], at_epochs: Callable[[Deeds], None], tmp_path: Path, ask: Ask
-) -> None:
-    seen: list[int] = []
-
-    def look() -> None:
-        client, (run,) = runs_on(server, place)
-        wait_for(lambda: client.get_metric_history(run.info.run_id, "val/loss"), seconds=10)
-        seen.append(len(client.get_metric_history(run.info.run_id, "val/loss")))
-
-    at_epochs({3: look})
-    ask("train", tmp_path, *TINY, *place)
-    assert seen == [3]

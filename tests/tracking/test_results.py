@@ -1,4 +1,4 @@
-"""Reading the results of sweeps."""
+"""`compare`, `runs` and the lab read of a sweep the runs of its last launch, each identity once."""
 
 import math
 import time
@@ -6,15 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from matplotlib.figure import Figure
 
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking import sweeps
-from sentiment_rnn.tracking.description import description_of
 from sentiment_rnn.tracking.inventory import chosen, entries_of
 from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
@@ -28,7 +24,7 @@ from sentiment_rnn.tracking.names import (
 )
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store, open_store
-from sentiment_rnn.tracking.sweeps import OpenSweep, find_sweep, jobs_of, join_sweep, log_comparison, results_of
+from sentiment_rnn.tracking.sweeps import OpenSweep, find_sweep, results_of
 
 
 def settings_of(*overrides: str) -> dict[str, Any]:
@@ -88,11 +84,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return made
 
 
-def test_a_sweep_that_has_not_finished_is_one_line_for_who_asks_for_a_finished_one(store: Store) -> None:
-    with pytest.raises(UserError, match=r"^missing: no such sweep has finished"):
-        find_sweep(store, "missing", finished=True)
-
-
 def test_a_result_is_the_run_with_its_configuration(store: Store) -> None:
     first = results_of(store, find_sweep(store, "backwards"))[0]
     assert isinstance(first.config, ReviewConfig)
@@ -100,17 +91,6 @@ def test_a_result_is_the_run_with_its_configuration(store: Store) -> None:
     assert first.learning_rate == first.config.optimizer.learning_rate > 0
     assert first.overrides == {"encoder": "rnn", "seed": "0"}
     assert math.isnan(first.metrics["test/accuracy"])  # which this run never had
-
-
-def test_a_label_that_is_given_names_the_encoder_and_that_of_the_file_no_other_encoder() -> None:
-    encoder = run_config("encoder=lstm", "encoder.label=mine").encoder
-    for given, label in (
-        (["encoder.hidden_size=8", "encoder.label=mine"], "mine"),
-        (["+encoder.label=mine"], "mine"),
-        (["encoder=lstm", "encoder.color='#000000'"], "mine"),
-        (["encoder.hidden_size=8"], "lstm"),
-    ):
-        assert encoder.label_with(given) == label
 
 
 def test_two_runs_of_one_identity_count_once_and_it_is_the_first_that_finished(store: Store) -> None:
@@ -143,10 +123,6 @@ def test_a_sweep_that_is_launched_with_fewer_jobs_has_those_alone(store: Store) 
     OpenSweep(store, "fewer", [("fewer 1", ["seed=1"])]).close("FINISHED")
     assert [result.seed for result in results_of(store, store.client.get_run(parent))] == [1]
     store.client.delete_run(parent)  # the latest sweep of the other tests is another
-
-
-def test_results_are_in_the_order_of_the_jobs_whichever_ran_first(store: Store) -> None:
-    assert [result.encoder for result in results_of(store, find_sweep(store, "backwards"))] == ["rnn", "bag"]
 
 
 def test_gradients_are_read_by_steps_back_from_the_end(store: Store) -> None:
@@ -190,33 +166,6 @@ def test_the_latest_sweep_is_the_one_that_was_launched_last_new_or_not(tmp_path:
     assert len(store.client.search_runs([store.experiment_id])) == 2, "one parent a name"
 
 
-def test_the_latest_sweep_is_the_one_that_was_launched_last_whatever_the_clock_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = open_store(run_config(f"tracking.directory={tmp_path}").tracking)
-    now, day = int(1000 * time.time()), 24 * 3600 * 1000
-    for name, clock in (("ahead", now + 40 * 365 * day), ("behind", now - 4 * day)):
-        monkeypatch.setattr(sweeps, "get_current_time_millis", lambda clock=clock: clock)
-        OpenSweep(store, name, [("an identity", ["seed=0"])])
-        assert find_sweep(store, "latest").info.run_name == name
-    assert all(entry.updated < time.time() + 1 for entry in entries_of(store))
-
-
-def test_a_sweep_that_is_launched_again_lists_the_identities_that_its_runs_had_on_other_machines(store: Store) -> None:
-    jobs = [("as the launcher knew it", ["seed=0"]), ("another", ["seed=1"])]
-    OpenSweep(store, "elsewhere", jobs)
-    join_sweep(store, description_of(run_config("study=elsewhere"), "as on the node", ["seed=0"]))
-    again = OpenSweep(store, "elsewhere", [("new", ["seed=2"]), *jobs])
-    assert [identity for identity, _ in jobs_of(again.run).values()] == ["new", "as on the node", "another"]
-    store.client.delete_run(again.run_id)
-
-
-def test_an_override_of_several_lines_is_one_override_of_its_job(store: Store) -> None:
-    sweep = OpenSweep(store, "lines", [("an identity", ["data.name='two\nlines'", "seed=0"])])
-    assert jobs_of(sweep.run) == {0: ("an identity", ["data.name='two lines'", "seed=0"])}
-    store.client.delete_run(sweep.run_id)
-
-
 def test_a_sweep_of_an_earlier_version_has_the_runs_whose_parent_it_is(store: Store) -> None:
     client = store.client
     parent = client.create_run(store.experiment_id, 1, {SWEEP_TAG: "a digest", STUDY_TAG: "old"}, "old").info.run_id
@@ -231,37 +180,6 @@ def test_a_sweep_is_found_by_its_study_by_its_run_or_as_the_latest(store: Store)
     assert find_sweep(store, by_name.info.run_id).info.run_id == by_name.info.run_id
     assert find_sweep(store, "latest").info.run_name == "backwards"
     assert find_sweep(store, "anna's").info.run_name == "anna's"
-
-
-@pytest.mark.parametrize(
-    ("status", "said"),
-    [(403, "refuses this user (403)"), (502, "no answer (502 Server Error"), (507, "507 Server Error")],
-)
-def test_where_a_server_keeps_no_artifacts_it_is_one_line(
-    store: Store, monkeypatch: pytest.MonkeyPatch, status: int, said: str
-) -> None:
-    answer = requests.Response()
-    answer.status_code, answer.url = status, "http://127.0.0.1:5001/api"
-
-    def refuse(*_: object) -> None:
-        answer.raise_for_status()
-
-    monkeypatch.setattr(store.client, "log_text", refuse)
-    with pytest.raises(UserError) as refused:
-        log_comparison(store, find_sweep(store, "deep"), "", {"table.md": "| |"}, Figure())
-    assert said in str(refused.value)
-    assert "\n" not in str(refused.value)
-
-
-def test_where_the_folder_of_a_store_cannot_be_written_it_is_one_line(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(store.client, "log_text", refuse)
-    with pytest.raises(UserError, match=r"nothing was logged \(Permission denied\); make its folder writable"):
-        log_comparison(store, find_sweep(store, "deep"), "", {"table.md": "| |"}, Figure())
 
 
 def test_a_sweep_without_a_finished_run_is_one_line(store: Store) -> None:
@@ -287,10 +205,3 @@ def test_the_runs_of_a_sweep_are_those_of_its_own_experiment(store: Store) -> No
     other = store.client.create_experiment("other", artifact_location=(store.directory / "other").as_uri())
     parent = store.client.get_run(add_sweep(store, "elsewhere", [["seed=0"], ["seed=1"]], experiment=other))
     assert [run.seed for run in results_of(store, parent)] == [0, 1]
-
-
-def test_a_sweep_whose_name_has_both_kinds_of_quotes_is_found(store: Store) -> None:
-    name = """it's "mine" """.strip()
-    sweep = OpenSweep(store, name, [("identity", ["seed=0"])])
-    assert OpenSweep(store, name, [("identity", ["seed=0"])]).run_id == sweep.run_id
-    assert find_sweep(store, name).info.run_id == sweep.run_id

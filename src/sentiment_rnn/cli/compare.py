@@ -37,7 +37,7 @@ def main(
         output: write results, table and figure to this folder
         panels: a panel of the figure, or several: accuracy, lag, validation, gradients, or a metric such as test/f1
         register: register the best run, and that of each encoder; an alias moves only to a better run on the same texts
-        replace: register, and move every alias; those of encoders that these runs do not have are deleted
+        replace: register, and move every alias
         model: the registered model (default: sentiment for runs on data=imdb, demo for those on data=generated)
         settings: list also the settings that are the same in all arms
     """

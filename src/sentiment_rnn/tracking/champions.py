@@ -1,14 +1,13 @@
 """Which runs the aliases of a registered model point to: the best on validation, among those on the same texts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.files import FileLock
 from sentiment_rnn.tracking.inventory import best_of
-from sentiment_rnn.tracking.models import register, take_back
+from sentiment_rnn.tracking.models import register
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION, DEFAULT_MODELS, ENCODER_TAG
 from sentiment_rnn.tracking.results import RecordedRun, run_or_none
 from sentiment_rnn.tracking.store import Store
@@ -16,33 +15,6 @@ from sentiment_rnn.tracking.store_errors import found_or_none, short_reason
 
 FEW_TEXTS = 200
 """Validation texts below which an accuracy of 90 % has a standard error of more than two points."""
-
-
-@dataclass(frozen=True)
-class Contest:
-    """The best run of a sweep for one alias, and the run to which the alias points now."""
-
-    alias: str
-    run: RecordedRun
-    version: str = ""
-    """The version that has the alias now; empty where none has."""
-    holder: RecordedRun | None = None
-    """The run that this version is of; None where it is gone, or never was."""
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the alias points to this run already."""
-        return self.holder is not None and self.holder.run_id == self.run.run_id
-
-    @property
-    def obstacle(self) -> str:
-        """Why the alias does not move to this run by itself; empty where it does, and where it points to it already."""
-        if not self.version or self.is_settled:
-            return ""
-        digest = self.run.data_digest  # covers which text is in which split
-        if self.holder is None or not digest or digest != self.holder.data_digest:
-            return "was not scored on the same texts"
-        return "" if self.run.metrics[BEST_ACCURACY] > self.holder.metrics[BEST_ACCURACY] else "is not better"
 
 
 def name_for(given: str | None, runs: Sequence[RecordedRun]) -> str | None:
@@ -84,45 +56,75 @@ def register_best(
         runs: the entrants, which read the same data.
         called: names of runs for the lines, by run id.
         fault_of: has a run's packaged model made where it has none; says why that cannot be done, or nothing.
-        replace: move aliases also to runs that are not better, or that were scored on other texts. Aliases of encoders
-            that these runs do not have are deleted.
+        replace: move aliases also to runs that are not better, or that were scored on other texts.
 
     Raises:
         UserError: the store refuses.
     """
+    groups: dict[str, list[RecordedRun]] = {CHAMPION: list(runs)}
+    for run in runs:
+        groups.setdefault(run.tags[ENCODER_TAG], []).append(run)
+    lines = []
     try:
-        moving = [contest for contest in _contests_of(store, name, runs) if replace or not contest.obstacle]
-        faults = {contest.alias: fault_of(store, contest.run.run_id) for contest in moving}  # which takes a while
-        with FileLock(store.directory / ".register.lock"):
-            contests = _contests_of(store, name, runs)  # a better run may have come meanwhile
-            moving = [contest for contest in contests if replace or not contest.obstacle]
-            able = {contest.alias: contest.run.run_id for contest in moving if not faults.get(contest.alias, "gone")}
-            versions = register(store, name, able) if able else {}
-        lines = [_line(name, contest, called, versions, faults) for contest in contests]
-        lines += [line for contest in contests[:1] for line in _doubts(contest.run, runs)]  # of the champion
-        if replace and versions:
-            others = take_back(store, name, [contest.alias for contest in contests])
-            lines += [f"{name}@{alias} is taken back from version {version}" for alias, version in others.items()]
+        for alias, group in groups.items():
+            best = best_of(group)
+            if best and best.metric == BEST_ACCURACY:
+                lines.append(_moved(store, name, alias, best.run, called, fault_of, replace))
+        if lines and (champion := best_of(runs)):
+            lines += _doubts(champion.run, runs)
     except MlflowException as error:
         raise UserError(f"model {name}: not registered ({short_reason(error)})") from error
     return lines or [f"not registered: no run has {BEST_ACCURACY}"]
 
 
-def _contests_of(store: Store, name: str, runs: Sequence[RecordedRun]) -> list[Contest]:
-    """Aliases: of the champion, then of each encoder."""
+def _moved(
+    store: Store,
+    name: str,
+    alias: str,
+    run: RecordedRun,
+    called: Mapping[str, str],
+    fault_of: Callable[[Store, str], str],
+    replace: bool,
+) -> str:
+    """Move an alias to a run where it may; the outcome in a line."""
+
+    def described(run: RecordedRun) -> str:
+        encoder = called.get(run.run_id, run.tags.get(ENCODER_TAG))
+        return ", ".join(filter(None, (encoder, f"seed {run.run.data.params.get('seed', '?')}", run.score)))
+
+    version, holder = _holder_of(store, name, alias)
+    if (replace or not _obstacle(run, version, holder)) and (fault := fault_of(store, run.run_id)):
+        return f"not registered: {described(run)}, run {run.run_id}: {fault}"
+    with FileLock(store.directory / ".register.lock"):
+        version, holder = _holder_of(store, name, alias)  # a better run may have come while the model was made
+        obstacle = "" if replace else _obstacle(run, version, holder)
+        moved = {} if obstacle else register(store, name, {alias: run.run_id})
+    before = f"version {version} ({f'{described(holder)}, run {holder.run_id}' if holder else 'of no run'})"
+    if obstacle:
+        return f"{name}@{alias} stays {before}: {described(run)}, {obstacle}; --replace replaces it"
+    if not moved:
+        return f"not registered: {described(run)}, run {run.run_id}: it was trained before models were packaged"
+    if holder and holder.run_id == run.run_id:
+        return f"registered already as {name}@{alias}, version {version}: {described(run)}"
+    replaced = f"; it replaces {before}" if version else ""
+    return f"registered as {name}@{alias}, version {moved[alias]}: {described(run)}{replaced}"
+
+
+def _holder_of(store: Store, name: str, alias: str) -> tuple[str, RecordedRun | None]:
+    """The version that has an alias, empty where none has; and its run, None where that is gone, or never was."""
     model = found_or_none(lambda: store.client.get_registered_model(name))
-    aliases = model.aliases if model else {}
-    groups: dict[str, list[RecordedRun]] = {CHAMPION: list(runs)}
-    for run in runs:
-        groups.setdefault(run.tags[ENCODER_TAG], []).append(run)
-    contests = []
-    for alias, group in groups.items():
-        best = best_of(group)
-        if best and best.metric == BEST_ACCURACY:
-            version = str(aliases.get(alias, ""))
-            holder = store.client.get_model_version(name, version).run_id if version else None
-            contests.append(Contest(alias, best.run, version, run_or_none(store, holder)))
-    return contests
+    version = str(model.aliases.get(alias, "")) if model else ""
+    return version, run_or_none(store, store.client.get_model_version(name, version).run_id if version else None)
+
+
+def _obstacle(run: RecordedRun, version: str, holder: RecordedRun | None) -> str:
+    """Why an alias does not move to a run by itself; empty where it does, and where it points to it already."""
+    if not version or (holder and holder.run_id == run.run_id):
+        return ""
+    digest = run.data_digest  # covers which text is in which split
+    if holder is None or not digest or digest != holder.data_digest:
+        return "was not scored on the same texts"
+    return "" if run.metrics[BEST_ACCURACY] > holder.metrics[BEST_ACCURACY] else "is not better"
 
 
 def _doubts(champion: RecordedRun, runs: Sequence[RecordedRun]) -> list[str]:
@@ -135,27 +137,3 @@ def _doubts(champion: RecordedRun, runs: Sequence[RecordedRun]) -> list[str]:
     if len(runs) > 1 and count and count < FEW_TEXTS:
         lines.append(f"{count} validation texts are too few to rank runs: {FEW_TEXTS} or more leave less to chance")
     return lines
-
-
-def _line(
-    name: str, contest: Contest, called: Mapping[str, str], versions: Mapping[str, str], faults: Mapping[str, str]
-) -> str:
-    """Outcome for one alias."""
-
-    def described(run: RecordedRun) -> str:
-        encoder = called.get(run.run_id, run.tags.get(ENCODER_TAG))
-        return ", ".join(filter(None, (encoder, f"seed {run.run.data.params.get('seed', '?')}", run.score)))
-
-    alias, what, holder = f"{name}@{contest.alias}", described(contest.run), contest.holder
-    held = f"{described(holder)}, run {holder.run_id}" if holder else "of no run"
-    before = f"version {contest.version} ({held})"
-    overtaken = contest.obstacle and contest.alias not in versions and not faults.get(contest.alias)
-    if contest.alias not in faults or overtaken:
-        return f"{alias} stays {before}: {what}, {contest.obstacle}; --replace replaces it"
-    if contest.alias not in versions:
-        why = faults[contest.alias] or "it was trained before models were packaged"
-        return f"not registered: {what}, run {contest.run.run_id}: {why}"
-    if contest.is_settled:
-        return f"registered already as {alias}, version {versions[contest.alias]}: {what}"
-    replaced = f"; it replaces {before}" if contest.version else ""
-    return f"registered as {alias}, version {versions[contest.alias]}: {what}{replaced}"

@@ -1,7 +1,6 @@
 """Contents of a store: its sweeps and single runs, how far each is, its best run, and the size of its checkpoints."""
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +143,7 @@ def _entry(store: Store, run: RecordedRun, runs: list[RecordedRun]) -> Entry:
         jobs=max(jobs_in(run.run), len(runs)),
         state=_state(store, run, runs),
         updated=max(
-            min(launched(run.run), 1000 * time.time()) if SWEEP_TAG in run.tags else 0,  # it may be ahead of the clock
+            launched(run.run),
             *(part.updated for part in (run, *runs)),
         )
         / 1000,
@@ -154,15 +153,12 @@ def _entry(store: Store, run: RecordedRun, runs: list[RecordedRun]) -> Entry:
 
 def _state(store: Store, run: RecordedRun, runs: Sequence[RecordedRun]) -> str:
     """How a sweep or a run stands: what MLflow calls running is `stale` where no process has the lock of a run of it,
-    and a process that could was at work here."""
+    and one had it."""
     if run.status != RUNNING:
         return run.status.lower()
-    folders = [store.checkpoints / part.identity for part in runs if part.status == RUNNING]
-    here = [folder / "lock" for folder in folders if (folder / "lock").exists()]
-    if any(is_held(path) for path in here):
-        return "running"
-    fresh = time.time() - run.updated / 1000 < 60  # it may be between two jobs, or at its first
-    return "stale" if here or not (fresh or folders) else "running"
+    locks = [store.checkpoints / part.identity / "lock" for part in runs]
+    here = [lock for lock in locks if lock.exists()]
+    return "running" if not here or any(is_held(path) for path in here) else "stale"
 
 
 def is_held(path: Path) -> bool:

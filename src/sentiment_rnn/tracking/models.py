@@ -2,7 +2,7 @@
 
 import tempfile
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import CHAMPION, ENCODER_TAG
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.store_errors import answer_or_refuse, found_or_none, is_missing
+from sentiment_rnn.tracking.store_errors import found_or_none, is_missing
 
 HOW_TO_SERVE = (
     "Install sentiment_rnn (a wheel of its repository) beside mlflow, then: "
@@ -51,35 +51,25 @@ SIGNATURE = ModelSignature(
 )
 
 
-def log_model(store: Store, run: Run, package: Path, tags: Mapping[str, str], again: bool = True) -> None:
-    """Log the packaged model in folder `package`, which is called `PACKAGE`, as a run's MLflow model.
-
-    A run has one: where an earlier attempt was cut off, this one goes on with its model.
-
-    Args:
-        again: whether there may have been an earlier attempt.
-    """
+def log_model(store: Store, run: Run, package: Path, tags: Mapping[str, str]) -> None:
+    """Log the packaged model in folder `package`, which is called `PACKAGE`, as a run's MLflow model."""
     client, run_id = store.client, run.info.run_id
-    experiment_id, query = run.info.experiment_id, f"source_run_id = '{run_id}' AND name = '{LOGGED_NAME}'"
-    earlier = client.search_logged_models([experiment_id], query) if again else []
-    logged = (
-        earlier[0]
-        if earlier
-        else client.create_logged_model(
-            experiment_id, LOGGED_NAME, run_id, dict(tags), model_type="text-classification"
-        )
+    logged = client.create_logged_model(
+        run.info.experiment_id, LOGGED_NAME, run_id, dict(tags), model_type="text-classification"
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model")
         save_model(path, package, Model(run_id=run_id, model_id=logged.model_id))
-        if faults := send_files(logged.artifact_location, store.uri, path, files_in(path)):
-            raise faults.popitem()[1]
+        for fault in filter(None, send_files(logged.artifact_location, store.uri, path).values()):
+            raise fault
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
 
 
-def send_files(address: str, uri: str, folder: Path, paths: Sequence[Path]) -> dict[Path, Exception]:
-    """Send files, some at a time, under the places that they have in `folder`; what was raised for which.
+def send_files(address: str, uri: str, folder: Path) -> dict[Path, Exception | None]:
+    """Send all files in a folder, some at a time, under the places that they have in it; what was raised for each.
+
+    MLflow's client would send one after the other.
 
     Args:
         address: of the artifacts of a run or a model.
@@ -95,13 +85,9 @@ def send_files(address: str, uri: str, folder: Path, paths: Sequence[Path]) -> d
             return error
         return None
 
+    paths = [path for path in folder.rglob("*") if path.is_file()]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return {path: error for path, error in zip(paths, pool.map(send, paths), strict=True) if error}
-
-
-def files_in(folder: Path) -> list[Path]:
-    """The files under a folder, but for one that is being written."""
-    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".partial"]
+        return dict(zip(paths, pool.map(send, paths), strict=True))
 
 
 def save_model(path: Path, package: Path, described: Model) -> None:
@@ -144,11 +130,7 @@ def register(store: Store, name: str, best: Mapping[str, str]) -> dict[str, str]
 
     Args:
         best: a run's id by alias; one without a packaged model is passed over.
-
-    Raises:
-        UserError: the name is none for a model.
     """
-    check_name(name)
     client = store.client
     if not found_or_none(lambda: client.get_registered_model(name)):
         client.create_registered_model(name, description="Probability that a text is positive.")
@@ -156,17 +138,6 @@ def register(store: Store, name: str, best: Mapping[str, str]) -> dict[str, str]
     for alias, version in versions.items():
         client.set_registered_model_alias(name, alias, version)
     return versions
-
-
-def take_back(store: Store, name: str, kept: Collection[str]) -> dict[str, str]:
-    """Delete the aliases that sweeps gave to encoders, but for those that are `kept`; the version of each. Aliases of a
-    user's own stay."""
-    client = store.client
-    others = {a: str(v) for a, v in client.get_registered_model(name).aliases.items() if a not in kept}
-    of_encoders = {a: v for a, v in others.items() if client.get_model_version(name, v).tags.get(ENCODER_TAG) == a}
-    for alias in of_encoders:
-        client.delete_registered_model_alias(name, alias)
-    return of_encoders
 
 
 def _version_of(store: Store, name: str, run_id: str) -> str | None:
@@ -185,7 +156,9 @@ def _version_of(store: Store, name: str, run_id: str) -> str | None:
 
 def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
     """Download into `folder` the model that a run logged; raises `UserError` where there is none."""
-    run = answer_or_refuse(lambda: store.client.get_run(run_id), f"run={run_id}: no such run in {store.uri}")
+    run = found_or_none(lambda: store.client.get_run(run_id))
+    if run is None:
+        raise UserError(f"run={run_id}: no such run in {store.uri}, or none that this user may read")
     model_id = model_of(run)
     if model_id is None:
         raise UserError(
@@ -221,8 +194,12 @@ def fetch_model(store: Store, name: str, folder: Path) -> Path:
     Raises:
         UserError: there is none, or it would run code of its own.
     """
-    advice = "; compare --register registers a sweep's best, or give --model=NAME or --run=ID"
-    location = answer_or_refuse(lambda: _location(store, name), f"model={name}: not in {store.uri}", advice)
+    location = found_or_none(lambda: _location(store, name))
+    if location is None:
+        raise UserError(
+            f"model={name}: not in {store.uri}, or not for this user; compare --register registers a sweep's best, or "
+            "give --model=NAME or --run=ID"
+        )
     return _download(store, location, folder)
 
 
@@ -249,12 +226,7 @@ def checked_model(path: Path) -> Path:
         flavor = dict(flavors["python_function"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{path}: no MLflow model of this project ({type(error).__name__})") from error
-    # What else it holds is not shown: nested aliases of YAML can stand for a text without end.
-    for key, expected in {"loader_module": LOADER, "data": DATA, "code": None}.items():
-        if flavor.get(key) != expected:
-            value = flavor.get(key)
-            shown = value if isinstance(value, str | None) else type(value).__name__
-            raise UserError(f"{path}: its {key} is {shown}, and that of this project's models {expected}; not loaded")
-    if set(flavors) != {"python_function"}:
-        raise UserError(f"{path}: it has {len(flavors)} flavors; this project's models have one; not loaded")
+    ours = {"loader_module": LOADER, "data": DATA, "code": None}
+    if set(flavors) != {"python_function"} or {key: flavor.get(key) for key in ours} != ours:
+        raise UserError(f"{path}: its MLmodel names code or data that this project's models do not; not loaded")
     return path

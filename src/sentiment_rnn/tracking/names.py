@@ -23,11 +23,8 @@ SWEEP_TAG = "sentiment_rnn.sweep"
 JOB_TAG = "sentiment_rnn.job."
 """Tags of a parent run, with a number behind it: the identity of that job's run in the first line, then its overrides,
 one a line."""
-PLANNED_TAG = "sentiment_rnn.planned."
-"""Tags of a parent run, with a job's number behind it, where the machine that ran the job gave `auto` another meaning:
-the identity that the launcher knew, and in a second line the one that the run has."""
 LAUNCHED_TAG = "sentiment_rnn.launched"
-"""Tag of a parent run: when it was last launched, in milliseconds since 1970; later than all launches before it."""
+"""Tag of a parent run: when it was last launched, in milliseconds since 1970."""
 SEARCH_TAG = "sentiment_rnn.search"
 """Tag of a parent run that searches: digest of its space, the name of its journal (`engine/pruning.py`)."""
 REFUSED_TAG = "sentiment_rnn.refused"

@@ -9,7 +9,7 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities import DatasetInput, Run
 
 from sentiment_rnn.tracking.delivery import Delivery, Point
-from sentiment_rnn.tracking.models import DATA, fetch_run_model, model_of
+from sentiment_rnn.tracking.models import DATA, fetch_run_model, model_of, send_files
 from sentiment_rnn.tracking.names import FOLDER_TAG, NOTE_TAG, PARENT_TAG, STUDY_TAG
 from sentiment_rnn.tracking.results import FINISHED, KILLED, RUNNING, RecordedRun, runs_of
 from sentiment_rnn.tracking.store import Store
@@ -54,7 +54,8 @@ def publish(source: Store, parent: Run, runs: list[RecordedRun], target: Store) 
         if sweep:
             with tempfile.TemporaryDirectory() as folder:
                 _download_artifacts(source, parent, Path(folder))
-                Delivery(target, sweep.run).files(Path(folder))
+                for fault in filter(None, send_files(sweep.run.info.artifact_uri, target.uri, Path(folder)).values()):
+                    raise fault
             status = FINISHED if parent.info.status == FINISHED else KILLED
             sweep.close(status, parent.data.tags.get(NOTE_TAG, ""))
 
@@ -74,30 +75,22 @@ def _copy(original: RecordedRun, target: Store, earlier: RecordedRun | None, par
     source, run = original.store, original.run
     tags = {key: value for key, value in original.tags.items() if key != FOLDER_TAG}
     tags |= {ORIGIN_TAG: original.run_id, PARENT_TAG: parent}
-    resumes = earlier is not None and earlier.tags.get(ORIGIN_TAG) == original.run_id
-    if earlier is not None and resumes:
+    if earlier is not None and earlier.tags.get(ORIGIN_TAG) == original.run_id:
         copy = earlier.run
     else:
         copy = target.client.create_run(
             target.experiment_id, start_time=run.info.start_time, run_name=original.name, tags=tags
         )
-    inputs = run.inputs.dataset_inputs if run.inputs else []
-    dataset = DatasetInput(inputs[0].dataset, inputs[0].tags) if inputs else None
-    delivery = Delivery(target, copy, new=not resumes)
     with tempfile.TemporaryDirectory() as folder:
-        files, packed = Path(folder, "files"), Path(folder, "packed")
-        _download_artifacts(source, run, files)
-        packed.mkdir()
-        model = fetch_run_model(source, original.run_id, packed) / DATA if model_of(run) else None
-        delivery.finish(
-            run.data.params,
-            _points(source, run),
-            tags,
-            dataset,
-            files,
-            model or packed,
-            None if model is None else tags,
-        )
+        delivery = Delivery(target, copy, Path(folder), run.data.params)
+        delivery.tags, delivery.model_tags = tags, tags
+        delivery.points += _points(source, run)
+        if inputs := run.inputs.dataset_inputs if run.inputs else []:
+            delivery.dataset = DatasetInput(inputs[0].dataset, inputs[0].tags)
+        _download_artifacts(source, run, delivery.files)
+        if model_of(run):
+            delivery.package = fetch_run_model(source, original.run_id, Path(folder)) / DATA
+        delivery.finish()
     target.client.set_terminated(copy.info.run_id, FINISHED, end_time=run.info.end_time)
     return Published(original.name, str(copy.info.run_id), True, delivery.refused)
 

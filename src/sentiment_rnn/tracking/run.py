@@ -23,13 +23,13 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.utils.time import get_current_time_millis
+from mlflow.utils.validation import _validate_metric_name
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.checkpoints import POINTS, CheckpointFolder
 from sentiment_rnn.tracking.delivery import Delivery, Point
 from sentiment_rnn.tracking.description import Description
-from sentiment_rnn.tracking.models import PACKAGE
 from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
     ERROR_TAG,
@@ -40,8 +40,8 @@ from sentiment_rnn.tracking.names import (
     TRACEBACK,
 )
 from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, Curve
-from sentiment_rnn.tracking.store import Store, storage_fault
-from sentiment_rnn.tracking.store_errors import STORE_ERRORS, quick_answers, short_reason, until_answered
+from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.store_errors import STORE_ERRORS, quick_answers, short_reason, storage_fault, until_answered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,17 +73,10 @@ class TrackedRun(Logger):
         folder: of its identity, with the checkpoints.
         description: what is recorded of it from the start.
         sweep: the parent run, if this is a job of a sweep.
-        is_new: this process has made the run.
     """
 
     def __init__(
-        self,
-        store: Store,
-        run: Run,
-        folder: CheckpointFolder,
-        description: Description,
-        sweep: Run | None = None,
-        is_new: bool = False,
+        self, store: Store, run: Run, folder: CheckpointFolder, description: Description, sweep: Run | None = None
     ) -> None:
         self.store, self.run, self.folder, self.sweep = store, run, folder.path, sweep
         self.overrides = description.overrides
@@ -93,25 +86,19 @@ class TrackedRun(Logger):
         """Whether there is nothing to train."""
         self.resumes_from = None if folder.points is None else folder.last
         """The checkpoint from which it resumes."""
-        self.points: list[Point] = []
+        self._temporary = tempfile.TemporaryDirectory()
+        self._delivery = Delivery(store, run, Path(self._temporary.name), description.params)
+        self.points = self._delivery.points
         """All that was logged, in that order."""
         self._curves: dict[str, dict[int, float]] = {}
         for name, value, at, step in folder.points or ():
             self._add((str(name), float(value), int(at), int(step)))
         self._kept = len(self.points)
         """How many points the last checkpoint holds."""
-        last = {(metric.key, metric.step) for metric in run.data.to_proto().metrics}
-        self._recorded_end = {(name, step) for name, step in last if step not in self._curves.get(name, {})}
-        """Name and step of what an end that broke off has recorded: measured again it would be a second row."""
-        self._params = description.params
-        self._tags: dict[str, str] = {}
-        self._dataset: DatasetInput | None = None
-        self._model_tags: Mapping[str, str] | None = None
-        self._temporary = tempfile.TemporaryDirectory()
-        self._artifacts, self._package = Path(self._temporary.name, "artifacts"), Path(self._temporary.name, PACKAGE)
+        for metric in run.data.to_proto().metrics:  # of an end that broke off: measured again it would be a second row
+            self._curves.setdefault(metric.key, {}).setdefault(metric.step, metric.value)
         for name, text in description.files.items():  # sent with the first points
             self.log_text(text, name)
-        self._delivery = Delivery(store, run, is_new)
         self._away = ""
         """Why the store takes nothing now."""
         self._next_sending = time.monotonic() + INTERVAL
@@ -130,15 +117,16 @@ class TrackedRun(Logger):
         """Nothing of what Lightning knows: the whole configuration is recorded when the run starts."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Numbers, at one step; what was logged at it before stays."""
+        """Numbers, at one step; what was logged at it before stays. Raises what MLflow does for an impossible name."""
         now, step = get_current_time_millis(), step or 0
         for name, value in metrics.items():
-            if step not in self._curves.get(name, {}) and (name, step) not in self._recorded_end:
+            _validate_metric_name(name)
+            if step not in self._curves.get(name, {}):
                 self._add((name, float(value), now, step))
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Tags, which replace those of the same names at the end of the run."""
-        self._tags |= tags
+        self._delivery.tags |= tags
 
     def log_text(self, text: str, name: str) -> None:
         """A text as the artifact `name`, `figures/table.md` say."""
@@ -155,7 +143,7 @@ class TrackedRun(Logger):
         source = CodeDatasetSource({"name": name, "sha256": digest, **{k: str(v) for k, v in reviews.items()}})
         described = MetaDataset(source, name=name, digest=digest[:36]).to_dict()
         dataset = Dataset(**{field: described[field] for field in ("name", "digest", "source_type", "source")})
-        self._dataset = DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")])
+        self._delivery.dataset = DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")])
 
     def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:
         """‖∂L/∂x‖ by steps back from the end, at the start and after training."""
@@ -180,19 +168,13 @@ class TrackedRun(Logger):
 
     def log_model(self, package: Path, tags: Mapping[str, str]) -> None:
         """The files of a packaged model."""
-        shutil.copytree(package, self._package, dirs_exist_ok=True)
-        self._model_tags = tags
+        shutil.copytree(package, self._delivery.package)
+        self._delivery.model_tags = dict(tags)
 
     def curve(self, name: str) -> Curve:
         """Steps and values of a metric so far, also of the time before the run was resumed."""
         points = self._curves.get(name, {})
         return sorted(points), [points[step] for step in sorted(points)]
-
-    @property
-    def next_sample(self) -> int:
-        """How many samples of processor and memory it has."""
-        known = [*((name, max(steps)) for name, steps in self._curves.items()), *self._recorded_end]
-        return 1 + max((step for name, step in known if name.startswith("system/")), default=-1)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint carries of the run, in plain values."""
@@ -213,9 +195,7 @@ class TrackedRun(Logger):
             return
         try:
             with quick_answers():
-                self._delivery.params(self._params)
-                self._delivery.points(self.points[:count])
-                self._delivery.files(self._artifacts)
+                self._delivery.send(count)
         except STORE_ERRORS as error:
             self._delivery.refuse_deleted()
             self._note(short_reason(error))
@@ -249,14 +229,8 @@ class TrackedRun(Logger):
 
     def _finish(self) -> None:
         """Raises `UserError` where the run was deleted, or the store stayed away; nothing is lost then."""
-
-        def deliver() -> None:
-            self._delivery.finish(
-                self._params, self.points, self._tags, self._dataset, self._artifacts, self._package, self._model_tags
-            )
-
         try:
-            until_answered(deliver, PATIENCE)
+            until_answered(self._delivery.finish, PATIENCE)
         except (OSError, *STORE_ERRORS) as error:
             self._delivery.refuse_deleted()
             raise UserError(
@@ -266,7 +240,7 @@ class TrackedRun(Logger):
 
     def _fail(self, error: BaseException) -> None:
         """Record a failure; raises the one line for what a user can mend, where `error` is another."""
-        fault = error if isinstance(error, UserError) else storage_fault(self.store, error)
+        fault = error if isinstance(error, UserError) else storage_fault(self.store.directory, error)
         if fault:
             log.error("run %s failed: %s", self.run_id, fault)
         else:
@@ -283,10 +257,8 @@ class TrackedRun(Logger):
         shows it as running."""
         try:
             with quick_answers():
-                self._delivery.params(self._params)
-                self._delivery.points(self.points[: self._kept])
-                self._delivery.tags(self._tags | (tags or {}))
-                self._delivery.files(self._artifacts)
+                self._delivery.tags |= tags or {}
+                self._delivery.send(self._kept)
                 self.store.client.set_terminated(self.run_id, status)
         except (OSError, *STORE_ERRORS) as error:
             reason = short_reason(error)
@@ -304,6 +276,6 @@ class TrackedRun(Logger):
         self._curves.setdefault(point[0], {})[point[3]] = point[1]
 
     def _keep(self, name: str, content: bytes) -> None:
-        path = self._artifacts / name
+        path = self._delivery.files / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

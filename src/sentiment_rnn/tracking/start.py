@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 
 from mlflow.entities import Run
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -18,12 +18,11 @@ from sentiment_rnn.tracking.names import (
     PRUNED_TAG,
     STUDY_TAG,
 )
-from sentiment_rnn.tracking.results import KILLED, RUNNING, RecordedRun, runs_of
+from sentiment_rnn.tracking.results import RUNNING, RecordedRun, runs_of
 from sentiment_rnn.tracking.run import PATIENCE, DivergedError, PrunedError, TrackedRun
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import (
     NO_SERVER,
-    STORE_ERRORS,
     NotRecordedError,
     quick_answers,
     store_errors,
@@ -31,50 +30,10 @@ from sentiment_rnn.tracking.store_errors import (
 )
 from sentiment_rnn.tracking.sweeps import join_sweep
 
-
-@contextmanager
-def monitored(run: TrackedRun, wanted: bool) -> Iterator[None]:
-    """Record the use of the machine within the block, where that is wanted."""
-    monitor = Monitor(run) if wanted else None
-    try:
-        if monitor:
-            monitor.start()
-        yield
-    finally:
-        if monitor:
-            monitor.finish()
-
-
-class Monitor(SystemMetricsMonitor):
-    """MLflow's monitor, whose numbers take the way of all that the run records.
-
-    MLflow's own asks the server after each sample whether the run goes on, and ends where that does not answer.
-    """
-
-    def __init__(self, run: TrackedRun, seconds: float = 5) -> None:
-        super().__init__(run.run_id, sampling_interval=seconds, tracking_uri=run.store.uri)
-        self.run = run
-        self._logging_step = run.next_sample
-
-    def monitor(self) -> None:
-        """Collect and record until `finish`."""
-        while True:
-            for _ in range(self.samples_before_logging):
-                self.collect_metrics()
-                if self._shutdown_event.wait(self.sampling_interval):
-                    return
-            self.publish_metrics(self.aggregate_metrics())
-
-    def publish_metrics(self, metrics: dict[str, float]) -> None:
-        """Record what was collected."""
-        prefix = self._metrics_prefix + (f"{self.node_id}/" if self.node_id else "")
-        self.run.log_metrics({prefix + name: value for name, value in metrics.items()}, self._logging_step)
-        self._logging_step += 1
-        for monitor in self.monitors:
-            monitor.clear_metrics()
-
-
 log = logging.getLogger("sentiment_rnn")
+
+MONITOR_SECONDS = 5
+"""Between two samples of the use of processor and memory."""
 
 
 @contextmanager
@@ -93,17 +52,13 @@ def tracked_run(store: Store, description: Description, in_sweep: bool = False) 
         DivergedError: its loss became no number, now or before.
     """
     with CheckpointFolder(store, description.identity) as folder:
-        try:
-            with store_errors(store.uri, store.experiment, "EDIT"):
-                # The server may start again between two jobs of a sweep.
-                run = until_answered(lambda: start(store, folder, description, in_sweep), PATIENCE if in_sweep else 0)
-        except (KeyboardInterrupt, SystemExit):
-            _end_started(store, description.identity, folder.token)
-            raise
+        with store_errors(store.uri, store.experiment, "EDIT"):
+            # The server may start again between two jobs of a sweep.
+            run = until_answered(lambda: start(store, folder, description, in_sweep), PATIENCE if in_sweep else 0)
         if run.finished:
             yield run
         else:
-            with run.ending(), monitored(run, description.system_metrics):
+            with run.ending(), _monitored(run) if description.system_metrics else nullcontext():
                 yield run
         folder.last.unlink(missing_ok=True)  # only now: until here the run would resume
 
@@ -122,13 +77,13 @@ def start(store: Store, folder: CheckpointFolder, description: Description, in_s
     if not finished:
         _refuse_settled(runs, description)
     started = next((run.run for run in runs if run.tags.get(FOLDER_TAG) == folder.token), None)
-    if started and folder.points is None and started.data.metrics:
+    if started and folder.points is None and any(not name.startswith("system/") for name in started.data.metrics):
         folder.renew_token()  # the checkpoint is gone, and its points would be measured twice
         started = None
     if started and not finished:
         _resume(store, started, description.study)
     run = finished or started or _new_run(store, folder.token, parent, description.tags, description.name(varied))
-    return TrackedRun(store, run, folder, description, parent, is_new=not (finished or started))
+    return TrackedRun(store, run, folder, description, parent)
 
 
 def _refuse_settled(runs: list[RecordedRun], description: Description) -> None:
@@ -160,9 +115,13 @@ def _new_run(store: Store, token: str, parent: Run | None, tags: dict[str, str],
     return run
 
 
-def _end_started(store: Store, identity: str, token: str) -> None:
-    """Say of a run that was interrupted while it was started that it is KILLED."""
-    with suppress(*STORE_ERRORS), quick_answers():
-        for run in runs_of(store, [identity]):
-            if run.status == RUNNING and run.tags.get(FOLDER_TAG) == token:
-                store.client.set_terminated(run.run_id, KILLED)
+@contextmanager
+def _monitored(run: TrackedRun) -> Iterator[None]:
+    """Record the use of processor and memory within the block, by a thread of MLflow's; it ends where the store does
+    not answer."""
+    monitor = SystemMetricsMonitor(run.run_id, MONITOR_SECONDS, resume_logging=True, tracking_uri=run.store.uri)
+    monitor.start()
+    try:
+        yield
+    finally:
+        monitor.finish()

@@ -1,7 +1,5 @@
 """The MLflow store: found or made, once, whoever comes first."""
 
-import errno
-import os
 import re
 import shlex
 import sqlite3
@@ -21,29 +19,17 @@ from sentiment_rnn.tracking.store_errors import (
     NO_SERVER,
     NotRecordedError,
     found_or_none,
-    is_missing,
     quick_answers,
     store_errors,
     until_answered,
 )
 
-DATABASES = ("postgresql", "postgres", "mysql", "mssql", "oracle")
-"""Beginnings of addresses that MLflow would take, and leave artifacts in a folder of whichever machine a run is on."""
-
 NOT_IN_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 """Characters that an address of SQLite would take for something else than a path."""
 
+
 VIEW = "sweep"
 """Key of the view of MLflow's page that shows the runs of the sweep that was launched last."""
-
-STORAGE_FAULTS = {
-    "database or disk is full": "the disk is full",
-    os.strerror(errno.ENOSPC): "the disk is full",
-    os.strerror(errno.EDQUOT): "the quota is used up",
-    os.strerror(errno.EROFS): "it can only be read",
-    "readonly database": "it can only be read",
-}
-"""Messages of SQLite and the system, and their meaning."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +74,12 @@ def check_store(config: TrackingConfig, directory_name: str = "tracking.director
             f"{directory_name}={config.directory}: {unusable[0]}, of {directory}, cannot be in the address of a "
             "database; choose another folder"
         )
-    if uri.split(":")[0].split("+")[0] in DATABASES:
+    if not is_server(uri) and not uri.startswith("sqlite:"):  # a database would leave artifacts on whichever machine
         raise UserError(
-            f"{name}={uri.partition(':')[0]}://…: a database holds no artifacts, which would be left on whichever "
-            "machine a run is on; give the address of an MLflow server before it (make server, or mlflow server "
-            "--backend-store-uri …)"
+            f"{name}={uri.partition(':')[0]}: no address of a store; give that of an MLflow server (make server, or "
+            "mlflow server --backend-store-uri … before a database), or none for SQLite"
         )
-    if config.uri and not _database(uri) and ("@" in urlsplit(uri).netloc or urlsplit(uri).query):
+    if is_server(uri) and ("@" in urlsplit(uri).netloc or urlsplit(uri).query):
         raise UserError(
             f"{name}: an address with a password in it; give the address alone, and the rest in "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or in MLFLOW_TRACKING_TOKEN"
@@ -169,31 +154,15 @@ def existing_store(
     check_store(config, *names)
     with store_errors(place, config.experiment, "READ", names[bool(config.uri)]):
         client = MlflowClient(uri)
-        if of_experiment:
-            experiment_id = _experiment(client, config.experiment)
-        else:
-            experiment_id = found_or_none(lambda: _experiment(client, config.experiment, refuse=False))
+        experiment_id = found_or_none(lambda: _experiment(client, config.experiment))
     if experiment_id is None and of_experiment:
         raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
     return Store(client, uri, experiment_id or "", Path(config.directory).expanduser().absolute(), config.experiment)
 
 
-def check_answers(store: Store) -> None:
-    """Raise `NotRecordedError` where what answers at a store's address does not know its experiment: another server, or
-    something that says yes to all."""
-    try:
-        known = store.client.get_experiment(store.experiment_id).experiment_id == store.experiment_id
-    except MlflowException as error:
-        if not is_missing(error):
-            raise
-        known = False
-    if not known:
-        raise NotRecordedError(NO_SERVER)
-
-
 def is_server(uri: str) -> bool:
     """Whether an address is that of an MLflow server."""
-    return uri.startswith(("http://", "https://", "databricks"))
+    return uri.startswith(("http://", "https://"))
 
 
 def _database(uri: str) -> Path | None:
@@ -222,17 +191,13 @@ def _is_missing(database: Path | None) -> bool:
     return database is not None and not (database.exists() and database.stat().st_size)
 
 
-def _experiment(client: MlflowClient, name: str, refuse: bool = True) -> str | None:
-    """Id of the experiment, None where it is missing; raises `UserError` where it was deleted, if `refuse`."""
+def _experiment(client: MlflowClient, name: str) -> str | None:
+    """Id of the experiment; None where it is missing, or was deleted."""
     experiment = client.get_experiment_by_name(name)
     if experiment and experiment.name != name:
         raise NotRecordedError(NO_SERVER)
-    if refuse and experiment and experiment.lifecycle_stage == LifecycleStage.DELETED:
-        raise UserError(
-            f"tracking.experiment={name}: deleted in MLflow; give another name, or restore it: mlflow experiments "
-            f"restore --experiment-id {experiment.experiment_id}"
-        )
-    return None if experiment is None else str(experiment.experiment_id)
+    active = experiment and experiment.lifecycle_stage == LifecycleStage.ACTIVE
+    return str(experiment.experiment_id) if active else None
 
 
 def _made_experiment(client: MlflowClient, name: str, database: Path | None) -> str:
@@ -242,19 +207,15 @@ def _made_experiment(client: MlflowClient, name: str, database: Path | None) -> 
     try:
         tags = {"mlflow.experimentKind": "custom_model_development"}
         return str(client.create_experiment(name, artifacts, tags))
-    except MlflowException:
-        if (experiment_id := _experiment(client, name)) is None:
+    except MlflowException as error:
+        if (experiment_id := _experiment(client, name)) is None and error.error_code == "RESOURCE_ALREADY_EXISTS":
+            raise UserError(
+                f"tracking.experiment={name}: deleted in MLflow; give another name, or restore it (mlflow experiments "
+                "restore)"
+            ) from error
+        if experiment_id is None:
             raise
         return experiment_id
-
-
-def storage_fault(store: Store, error: BaseException) -> UserError | None:
-    """The one line for a disk that is full or cannot be written while a run is recorded; None for any other error."""
-    cause = error.__cause__ if isinstance(error, UserError) else error
-    for message, fault in STORAGE_FAULTS.items():
-        if isinstance(cause, MlflowException | OSError) and message in str(cause):
-            return UserError(f"{store.directory}: {fault}; mend that; the same command resumes")
-    return None
 
 
 def where_to_look(store: Store) -> str:

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from mlflow.exceptions import MlflowException, RestException
@@ -38,15 +39,18 @@ MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """MLflow's codes for what is not there; the second is that of an id or an alias which cannot be one."""
 SAYS_MISSING = ("No such file or directory", "404 Client Error")
 """In what MLflow says of a file that is not there, in a folder or on a server; it has no code for it."""
-DATABASE_FAULTS = {
-    "database is locked": "its database is locked by another process; wait until that is done, and try again",
-    "file is not a database": "its mlflow.db is no database; restore it, or give another folder",
-    "unable to open database file": "its mlflow.db cannot be opened; make it readable, or give another folder",
-    "disk image is malformed": "its mlflow.db is damaged; restore it, or give another folder",
-    "database or disk is full": "the disk is full; make room, and try again",
-    "readonly database": "its mlflow.db cannot be written; make it writable, or give another folder",
+REMEDIES = {
+    401: "the server does not know who you are (401); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+    "MLFLOW_TRACKING_TOKEN",
+    403: "the server refuses {user}, or this host name (403); ask whoever runs it for the permission {permission} on "
+    "{experiment}",
+    404: "no MLflow server answers there (404); check the address, or give none for SQLite",
 }
-"""Messages of SQLite, and what a user reads."""
+"""What a user reads, by the HTTP status of the answer."""
+UNWRITABLE = "disk is full|No space left on device|Disk quota exceeded|Read-only file system|readonly database"
+"""Messages of SQLite and the system where nothing can be written."""
+FAULTS = f"Connection refused|No route to host|Connection reset|timed out|timeout|Failed to resolve|{UNWRITABLE}"
+"""The few words that say it, in messages that are long."""
 STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError, sqlite3.Error)
 """Errors that a store raises: MLflow's own, those of a server that keeps artifacts, and those of a database."""
 
@@ -62,28 +66,29 @@ def store_errors(uri: str, experiment: str, permission: str, name: str = "tracki
     try:
         yield
     except STORE_ERRORS as error:
-        reason = _reason(error, f"the experiment {experiment}", permission)
-        reason = reason or f"{short_reason(error)}; check the address, or give none for SQLite"
-        raise UserError(f"{name}={uri}: {reason}") from error
+        raise UserError(f"{name}={uri}: {_reason(error, f'the experiment {experiment}', permission)}") from error
 
 
 def line_of_store(error: Exception) -> str | None:
     """The one line for what a store refuses or fails at once it is open; None for any other error."""
     if not isinstance(error, STORE_ERRORS):
         return None
-    return f"the store of runs: {_reason(error, 'its experiment', 'READ or EDIT') or short_reason(error)}"
+    return f"the store of runs: {_reason(error, 'its experiment', 'READ or EDIT')}"
+
+
+def storage_fault(directory: Path, error: BaseException) -> UserError | None:
+    """The one line for a disk that is full or cannot be written while a run is recorded; None for any other error."""
+    cause = error.__cause__ if isinstance(error, UserError) else error
+    fault = re.search(UNWRITABLE, str(cause)) if isinstance(cause, MlflowException | OSError) else None
+    return UserError(f"{directory}: {fault[0]}; mend that; the same command resumes") if fault else None
 
 
 def is_missing(error: Exception) -> bool:
-    """Whether an error says that what was asked for is not there. A refusal, or a disk that is full, does not."""
+    """Whether an error says that what was asked for is not there, or nothing that this user may read: a server that
+    asks for passwords refuses both (403). Another refusal, or a disk that is full, does not."""
     if isinstance(error, MlflowException) and error.error_code in MISSING:
         return True
-    return _status(error) == 404 or any(message in str(error) for message in SAYS_MISSING)
-
-
-def may_be_missing(error: Exception) -> bool:
-    """Whether it is missing, or cannot be told from what is: a server that asks for passwords refuses both (403)."""
-    return is_missing(error) or _status(error) == 403
+    return _status(error) in (403, 404) or any(message in str(error) for message in SAYS_MISSING)
 
 
 def found_or_none(ask: Callable[[], T]) -> T | None:
@@ -91,47 +96,20 @@ def found_or_none(ask: Callable[[], T]) -> T | None:
     try:
         return ask()
     except MlflowException as error:
-        if not may_be_missing(error):
+        if not is_missing(error):
             raise
         return None
 
 
-def answer_or_refuse(ask: Callable[[], T], missing: str, advice: str = "") -> T:
-    """Answer of a store; raises `UserError`, `missing` and then `advice`, where `found_or_none` is None."""
-    try:
-        return ask()
-    except MlflowException as error:
-        if not may_be_missing(error):
-            raise
-        refused = ", or none that this user may read (403)" if _status(error) == 403 else ""
-        raise UserError(f"{missing}{refused}{advice}") from error
-
-
-def _reason(error: Exception, experiment: str, permission: str) -> str | None:
-    """Fault and remedy; None where they are not known."""
-    status, user = _status(error), os.environ.get("MLFLOW_TRACKING_USERNAME")
-    if status == 401 and user:
-        return f"the server does not know the user {user} with this password (401); check MLFLOW_TRACKING_PASSWORD"
-    if status == 401:
-        return (
-            "the server asks who you are (401); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
-            "or MLFLOW_TRACKING_TOKEN"
-        )
-    if status == 403 and "Invalid Host" in str(error):
-        return "the server does not accept this host name (403); whoever runs it adds it to MLFLOW_SERVER_ALLOWED_HOSTS"
-    if status == 403:
-        return (
-            f"the server refuses {user or 'this user'} (403); ask whoever runs it for the permission {permission} on "
-            f"{experiment}"
-        )
-    if status == 404 and isinstance(error, MlflowException) and not isinstance(error, RestException):
-        return "no MLflow server answers there (404); check the address, or give none for SQLite"
-    # MLflow has the same code for a database that is locked as for a server that is away.
-    if fault := next((fault for message, fault in DATABASE_FAULTS.items() if message in str(error)), None):
-        return fault
+def _reason(error: Exception, experiment: str, permission: str) -> str:
+    """Fault and remedy."""
+    status = _status(error)
+    if status in REMEDIES and not (status == 404 and isinstance(error, RestException)):  # which MLflow explains
+        user = os.environ.get("MLFLOW_TRACKING_USERNAME", "this user")
+        return REMEDIES[status].format(user=user, permission=permission, experiment=experiment)
     if no_answer(error):
         return f"no answer ({short_reason(error)}); start the server, or check the address (none means SQLite)"
-    return None
+    return short_reason(error)
 
 
 def no_answer(error: Exception) -> bool:
@@ -149,22 +127,9 @@ def _status(error: Exception) -> int | None:
 
 def short_reason(error: BaseException) -> str:
     """Fault in a few words where it is known, else the first line of the error."""
-    text = str(error)
-    known = {
-        "Connection refused": "connection refused",
-        "timeout exception": "timeout",
-        "timed out": "timeout",
-        "resolve": "no such host",
-        "No route to host": "no route to the host",
-        "Remote end closed": "connection closed",
-        "Connection reset": "connection reset",
-        "error responses": "server error",
-        "No space left on device": "no space left on the disk",
-    }
-    phrase = next((shown for part, shown in known.items() if part in text), None)
-    # The first line of several downloads that failed says only that they did.
-    lines = [line for line in text.splitlines() if not line.startswith(("The following failures", "##### File"))]
-    return phrase or (lines or [type(error).__name__])[0][:300]
+    if fault := re.search(FAULTS, str(error)):
+        return fault[0].lower()
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
 @contextmanager
@@ -205,12 +170,10 @@ def is_away(error: Exception) -> bool:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the store has said that it will never take a value or a file.
+    """Whether the store has said that it will never take a file.
 
-    A wrong password or a missing permission is none: they can be mended while the value waits.
+    A wrong password or a missing permission is none: they can be mended while the file waits.
     """
-    if isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE":
-        return True
     if re.search(REFUSED_FILE, str(error)):
         return True
     status = _status(error) if isinstance(error, RequestException) else None

@@ -11,7 +11,6 @@ from mlflow.utils.time import get_current_time_millis
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.files import FileLock
-from sentiment_rnn.tracking.delivery import Delivery
 from sentiment_rnn.tracking.description import origin_tags
 from sentiment_rnn.tracking.names import (
     BEST_ACCURACY,
@@ -21,14 +20,13 @@ from sentiment_rnn.tracking.names import (
     LONGEST_TAG,
     NOTE_TAG,
     PARENT_TAG,
-    PLANNED_TAG,
     SEARCH_TAG,
     STUDY_TAG,
     SWEEP_TAG,
     TRIAL_TAG,
 )
 from sentiment_rnn.tracking.results import FINISHED, IS_FINISHED, RUNNING, RecordedRun, run_or_none, runs_of, search
-from sentiment_rnn.tracking.store import VIEW, Store, check_answers, where_to_look
+from sentiment_rnn.tracking.store import VIEW, Store, where_to_look
 from sentiment_rnn.tracking.store_errors import STORE_ERRORS, quick_answers, short_reason, store_errors
 
 if TYPE_CHECKING:
@@ -62,12 +60,10 @@ def find_sweeps(store: Store, sweep: str, finished: bool = False) -> list[Run]:
             raise UserError(f"{named.run_id}: a single run; expected a sweep, as sentiment-rnn runs lists them")
         return [named.run]
     parents = parents_called(store, None if sweep == "latest" else sweep, finished)
-    if not parents and finished:
-        raise UserError(f"{sweep}: no such sweep has finished in {store.uri}; train it first")
     if not parents:
         raise UserError(
-            f"{sweep}: no such sweep in {store.uri}; expected latest, a study's name or a parent run's id, "
-            "after e.g. sentiment-rnn train experiment=demo"
+            f"{sweep}: no such sweep{' has finished' * finished} in {store.uri}; expected latest, a study's name or a "
+            "parent run's id, after e.g. sentiment-rnn train experiment=demo"
         )
     return parents
 
@@ -90,13 +86,11 @@ def parents_called(store: Store, study: str | None, finished: bool = False) -> l
         finished: look only at sweeps whose jobs have all gone well.
     """
     query = f"tags.`{SWEEP_TAG}` LIKE '%'" + f" and {IS_FINISHED}" * finished
-    quote = next((quote for quote in "'\"" if study is not None and quote not in study), "")
-    if quote:  # of a name with both kinds of quotes MLflow cannot be asked
+    if study is not None:
+        quote = '"' if "'" in study else "'"
         query += f" and tags.`{STUDY_TAG}` = {quote}{study}{quote}"
     parents = [run.run for run in search(store, query, order="start_time DESC")]
-    return sorted(
-        (run for run in parents if study is None or run.data.tags.get(STUDY_TAG) == study), key=launched, reverse=True
-    )
+    return sorted(parents, key=launched, reverse=True)
 
 
 def launched(parent: Run) -> int:
@@ -106,11 +100,10 @@ def launched(parent: Run) -> int:
 
 def jobs_of(parent: Run) -> dict[int, tuple[str, list[str]]]:
     """Identity and overrides of the jobs of a sweep's last launch, by their numbers; none of an earlier version."""
-    # A trial that was killed while it was proposed keeps its number, so a search may number more than it counts.
-    count, searches, jobs = jobs_in(parent), bool(parent.data.tags.get(SEARCH_TAG)), {}
+    jobs = {}
     for key, tag in parent.data.tags.items():
         number = key.removeprefix(JOB_TAG)
-        if number != key and number.isdecimal() and tag and (searches or int(number) < count):
+        if number != key and number.isdecimal() and tag:
             identity, *overrides = tag.split("\n")
             jobs[int(number)] = (identity, overrides)
     return dict(sorted(jobs.items()))
@@ -123,7 +116,7 @@ def jobs_in(parent: Run) -> int:
 
 def _number(tag: str) -> int:
     """The number in a tag; 0 where there is none, as another version or another program may have left it."""
-    return int(tag) if tag.isdecimal() and len(tag) <= 13 else 0
+    return int(tag) if tag.isdecimal() and len(tag) <= 13 else 0  # a longer one is a digest of version 0.4
 
 
 def results_of(store: Store, parent: Run, diverged: bool = False) -> list[RecordedRun]:
@@ -179,16 +172,12 @@ class OpenSweep:
     def __init__(
         self, store: Store, study: str, jobs: Sequence[tuple[str, Sequence[str]]], trials: int = 0, search: str = ""
     ) -> None:
-        self.store, self.search, self.count = store, search, trials or len(jobs)
+        self.store, self.search, self.jobs, self.count = store, search, jobs, trials or len(jobs)
         note = f"search of {trials} trials" if trials else f"{self.count} runs"
         tags = {STUDY_TAG: study, NOTE_TAG: note, SEARCH_TAG: search, **origin_tags()}
+        tags[LAUNCHED_TAG] = str(get_current_time_millis())
         with store_errors(store.uri, store.experiment, "EDIT"), FileLock(store.directory / ".store.lock"):
-            sweeps = parents_called(store, None)
-            # Whatever the clock says, this launch is the latest.
-            tags[LAUNCHED_TAG] = str(max([get_current_time_millis(), *(launched(sweep) + 1 for sweep in sweeps)]))
-            parent = next((sweep for sweep in sweeps if sweep.data.tags.get(STUDY_TAG) == study), None)
-            resolved = _resolved_identities(parent) if parent else {}
-            self.jobs = [(resolved.get(identity, identity), job) for identity, job in jobs]
+            parent = next(iter(parents_called(store, study)), None)
             tags |= {f"{JOB_TAG}{number}": _listed(identity, job) for number, (identity, job) in enumerate(self.jobs)}
             tags[SWEEP_TAG] = str(self.count)  # last: it says that the jobs are listed
             if parent is None:
@@ -197,9 +186,9 @@ class OpenSweep:
                 parent = store.client.create_run(store.experiment_id, run_name=name, tags=marks)
             else:
                 store.client.update_run(parent.info.run_id, status=RUNNING)
-            if parent.data.tags.get(SEARCH_TAG, "") != search:  # jobs of another search, or of a grid
+            if not search or parent.data.tags.get(SEARCH_TAG) != search:  # the jobs of an earlier launch
                 tags = {key: "" for key in parent.data.tags if key.startswith(JOB_TAG)} | tags
-            Delivery(store, parent).tags(tags)
+            store.client.log_batch(parent.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
             store.client.set_experiment_tag(store.experiment_id, f"mlflow.sharedViewState.{VIEW}", view_of(parent))
         self.run = parent
         """As it is now."""
@@ -252,11 +241,9 @@ def join_sweep(store: Store, description: "Description") -> tuple[Run, list[str]
 
     Raises:
         UserError: there is no such sweep.
-        NotRecordedError: another server answers at the store's address.
     """
     parents = parents_called(store, description.study)
     if not parents:
-        check_answers(store)
         raise UserError(
             f"study={description.study}: no sweep of this name in {store.uri}, so its job's run would belong to none; "
             "keep hydra/callbacks=sweep, which opens it, and give all machines the same tracking.uri or "
@@ -266,18 +253,11 @@ def join_sweep(store: Store, description: "Description") -> tuple[Run, list[str]
     if number is None:
         own = _own(description.overrides)
         number = next((number for number, (_, job) in jobs.items() if _own(job) == own), None)
-    if number is not None and (planned := jobs.get(number, ("",))[0]) != description.identity:
+    if number is not None and jobs.get(number, ("",))[0] != description.identity:
         listed = _listed(description.identity, description.overrides)
-        tags = [RunTag(f"{JOB_TAG}{number}", listed)]
-        tags += [RunTag(f"{PLANNED_TAG}{number}", f"{planned}\n{description.identity}")] if planned else []
-        store.client.log_batch(parent.info.run_id, tags=tags)
+        store.client.set_tag(parent.info.run_id, f"{JOB_TAG}{number}", listed)
     job = next((job for identity, job in jobs.values() if identity == description.identity), [])
     return parent, [override for override in job if any(override not in other for _, other in jobs.values())]
-
-
-def _resolved_identities(parent: Run) -> dict[str, str]:
-    """The identities that runs had on the machines that ran them, by those that the launcher knew."""
-    return dict(tag.split("\n") for key, tag in parent.data.tags.items() if key.startswith(PLANNED_TAG))
 
 
 def _listed(identity: str, overrides: Sequence[str]) -> str:
