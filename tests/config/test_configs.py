@@ -310,8 +310,8 @@ def test_draws_are_spread_over_their_bounds() -> None:
             ("++optimizer.draws={lstm: null}", "encoder=lstm"),
             "optimizer.draws.lstm=null: expected the draw that the search",
         ),
-        (("optimizer.draw_clip_norm=[2,1]",), "expected two numbers above 0, the lower one first"),
-        (("optimizer.draw_clip_norm=[1,inf]",), "expected two numbers above 0, the lower one first"),
+        (("optimizer.draw_clip_norm=[2,1]",), "expected two numbers above 0 and at most 1,000,000, the lower one first"),
+        (("optimizer.draw_clip_norm=[1,inf]",), "expected two numbers above 0 and at most 1,000,000, the lower one first"),
     ],
 )
 def test_a_draw_that_makes_no_sense_is_refused(overrides: tuple[str, ...], message: str) -> None:

@@ -165,12 +165,18 @@ class PoolingConfig(Checked):
 
 
 def _ordered(bounds: list[float]) -> list[float]:
-    if len(bounds) != 2 or not 0 < bounds[0] < bounds[1]:
+    if len(bounds) != 2 or not bounds[0] < bounds[1]:
         raise ValueError
     return bounds
 
 
-Bounds = Annotated[list[float], AfterValidator(_ordered), in_words("two numbers above 0, the lower one first")]
+# Each within the bounds of the key that a draw sets.
+Rates = Annotated[
+    list[Rate], AfterValidator(_ordered), in_words("two numbers above 0 and at most 1,000, the lower one first")
+]
+Norms = Annotated[
+    list[Gain], AfterValidator(_ordered), in_words("two numbers above 0 and at most 1,000,000, the lower one first")
+]
 
 
 @dataclass(config=SCHEMA, kw_only=True)
@@ -207,9 +213,9 @@ class OptimizerConfig(Checked):
     draws: dict[str, Count | None] = Field(default_factory=dict)
     """Draws chosen on validation, by the encoder's name; a given `learning_rate` leaves them out. Null says that the
     search has not chosen yet, and the run is refused."""
-    draw_learning_rate: Bounds = Field(default_factory=lambda: [1e-4, 3e-2])
+    draw_learning_rate: Rates = Field(default_factory=lambda: [1e-4, 3e-2])
     """Lowest and highest learning rate of a draw, which is uniform in its logarithm."""
-    draw_clip_norm: Bounds = Field(default_factory=lambda: [0.1, 10.0])
+    draw_clip_norm: Norms = Field(default_factory=lambda: [0.1, 10.0])
     """Lowest and highest `gradient_clip_norm` of a draw, which is uniform in its logarithm."""
 
     def settled(self, encoder: str) -> "OptimizerConfig":
