@@ -64,6 +64,8 @@ def describe(error: BaseException) -> str:
         return _no_such_key(cause)
     if isinstance(error, OverrideParseException):
         key, _, value = error.override.partition("=")
+        if value.startswith("interval("):
+            return f"{error.override}: expected interval(LOW,HIGH), two numbers"
         return f'{error.override}: expected KEY=VALUE; a text with signs is in two quotes: "{key}={quoted(value)}"'
     # Hydra's search path and OmegaConf's object types say nothing to a user.
     lines = str(error).split("Config search path")[0].splitlines()

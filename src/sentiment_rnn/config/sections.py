@@ -1,4 +1,4 @@
-"""The sections of a configuration and their keys, with bounds and meanings."""
+"""The sections of a configuration and their keys, with bounds and meanings: task, data, model, training, tracking."""
 
 import math
 from collections.abc import Iterable
@@ -27,6 +27,86 @@ from sentiment_rnn.config.schema import (
     in_words,
 )
 from sentiment_rnn.errors import refuse
+
+Steps = Annotated[int, Field(ge=2, le=100_000)]
+Alphabet = Annotated[int, Field(ge=2, le=2**16)]
+
+
+@dataclass(config=SCHEMA)
+class TaskConfig(Checked):
+    """Task that a run learns."""
+
+    _target_: str
+    """The class of its job (`sentiment_rnn.tasks.job`)."""
+    name: Name
+    """Its name."""
+
+
+@dataclass(config=SCHEMA)
+class ReviewTaskConfig(TaskConfig):
+    """The sentiment of reviews."""
+
+    name: Name
+    """`reviews`: is a review positive?"""
+    adversarial: Weight = 0.0
+    """ε, length of the perturbation of an embedded review that raises its loss most (adversarial training; Miyato et
+    al. 2017), in standard deviations of the vectors' elements. The perturbed loss is added. 0: none."""
+    virtual: Weight = 0.0
+    """The same of the perturbation that changes the prediction most, whatever the label (virtual adversarial training);
+    the divergence of the two predictions is added."""
+
+
+@dataclass(config=SCHEMA)
+class LanguageModelTaskConfig(TaskConfig):
+    """The next word of texts."""
+
+    name: Name
+    """`language_model`: what is the next word?"""
+    samples: Count
+    """Words, drawn for each batch, that stand for all in a training step of a language model (sampled softmax); 0 takes
+    all. Validation is over all words either way."""
+
+
+@dataclass(config=SCHEMA)
+class SequenceTaskConfig(TaskConfig):
+    """A task on sequences that are generated as they are needed."""
+
+    name: Literal["adding", "copying", "parity", "recall"]
+    """`adding` (Hochreiter & Schmidhuber 1997), `copying` (Arjovsky et al. 2016), `parity` or `recall`."""
+    steps: Steps
+    """The length of a sequence to add, or of bits; or how long symbols must be kept before they are asked for."""
+    symbols: Few | None
+    """Symbols to copy, or pairs of key and value to recall; null: adding and parity have none."""
+    alphabet: Alphabet | None
+    """Symbols to draw from; null: adding and parity have none."""
+    batch_size: Size
+    """Sequences in a batch."""
+    batches: Size
+    """Training batches in an epoch, each of new sequences."""
+    test_sequences: Size
+    """Sequences to validate on, and as many others to test on; whole batches, so perhaps some more."""
+    test_steps: Steps | None = None
+    """The same as `steps` of the test sequences, to test at another length than that of training; null: `steps`."""
+
+    def __post_init__(self) -> None:
+        for key in ("symbols", "alphabet"):
+            value = getattr(self, key)
+            if (value is None) == (self.name in ("copying", "recall")):
+                refuse(f"task.{key}", value, "a number for copying and recall, null for adding and parity")
+        if self.name == "copying" and self.test_steps is not None:
+            expected = "null for copying: its baseline holds for the length of training"
+            refuse("task.test_steps", self.test_steps, expected)
+        if self.name == "recall" and cast(int, self.symbols) > cast(int, self.alphabet):
+            refuse("task.symbols", self.symbols, f"at most task.alphabet={self.alphabet}: the keys of the pairs differ")
+
+    @property
+    def title(self) -> str:
+        """`adding over 50 steps`, `copying 8 symbols over 20 steps`."""
+        kind = "pair" if self.name == "recall" else "symbol"
+        what = {None: "", 1: f" 1 {kind}"}.get(self.symbols, f" {self.symbols} {kind}s")
+        tested = f", tested over {self.test_steps}" if self.test_steps else ""
+        return f"{self.name}{what} over {self.steps} steps{tested}"
+
 
 Keep = Literal["head", "tail", "both"]
 PARTS = get_args(Keep)
@@ -66,18 +146,6 @@ class DataConfig(Checked):
     """Epochs without a better validation score after which `trainer.patience=null` stops; 0 never stops early."""
 
 
-# A model may have the name as its alias.
-EncoderName = Annotated[
-    str,
-    in_words(
-        "letters, digits, _ and -, but not latest, champion, v1, v2, …", r"(?ia)^(?!(latest|champion|v\d+)$)[\w-]+\Z"
-    ),
-]
-Color = Annotated[str, in_words("a colour such as #0072B2", r"^#[0-9a-fA-F]{6}\Z")]
-Gain = Annotated[float, Field(gt=0, le=1e6)]
-ChronoSteps = Literal[0] | Annotated[int, Field(ge=3, le=100_000)]
-
-
 @dataclass(config=SCHEMA)
 class EmbeddingConfig(Checked):
     """The table of token vectors and the noise put on it in training."""
@@ -92,6 +160,16 @@ class EmbeddingConfig(Checked):
     """Zero the same elements in all tokens of a text (Gal & Ghahramani 2016), not others in each."""
 
 
+# A model may have the name as its alias.
+EncoderName = Annotated[
+    str,
+    in_words(
+        "letters, digits, _ and -, but not latest, champion, v1, v2, …", r"(?ia)^(?!(latest|champion|v\d+)$)[\w-]+\Z"
+    ),
+]
+Color = Annotated[str, in_words("a colour such as #0072B2", r"^#[0-9a-fA-F]{6}\Z")]
+Gain = Annotated[float, Field(gt=0, le=1e6)]
+ChronoSteps = Literal[0] | Annotated[int, Field(ge=3, le=100_000)]
 DESCRIBING = ("_target_", "name", "label", "color")
 """Keys of an encoder that are no arguments of its class."""
 
@@ -244,86 +322,6 @@ class OptimizerConfig(Checked):
 def _log_uniform(random: Random, bounds: list[float]) -> float:
     """Between the two bounds, uniform in its logarithm (Bergstra & Bengio 2012), to two digits."""
     return float(f"{math.exp(random.uniform(*map(math.log, bounds))):.2g}")
-
-
-Steps = Annotated[int, Field(ge=2, le=100_000)]
-Alphabet = Annotated[int, Field(ge=2, le=2**16)]
-
-
-@dataclass(config=SCHEMA)
-class TaskConfig(Checked):
-    """Task that a run learns."""
-
-    _target_: str
-    """The class of its job (`sentiment_rnn.tasks.job`)."""
-    name: Name
-    """Its name."""
-
-
-@dataclass(config=SCHEMA)
-class ReviewTaskConfig(TaskConfig):
-    """The sentiment of reviews."""
-
-    name: Name
-    """`reviews`: is a review positive?"""
-    adversarial: Weight = 0.0
-    """ε, length of the perturbation of an embedded review that raises its loss most (adversarial training; Miyato et
-    al. 2017), in standard deviations of the vectors' elements. The perturbed loss is added. 0: none."""
-    virtual: Weight = 0.0
-    """The same of the perturbation that changes the prediction most, whatever the label (virtual adversarial training);
-    the divergence of the two predictions is added."""
-
-
-@dataclass(config=SCHEMA)
-class LanguageModelTaskConfig(TaskConfig):
-    """The next word of texts."""
-
-    name: Name
-    """`language_model`: what is the next word?"""
-    samples: Count
-    """Words, drawn for each batch, that stand for all in a training step of a language model (sampled softmax); 0 takes
-    all. Validation is over all words either way."""
-
-
-@dataclass(config=SCHEMA)
-class SequenceTaskConfig(TaskConfig):
-    """A task on sequences that are generated as they are needed."""
-
-    name: Literal["adding", "copying", "parity", "recall"]
-    """`adding` (Hochreiter & Schmidhuber 1997), `copying` (Arjovsky et al. 2016), `parity` or `recall`."""
-    steps: Steps
-    """The length of a sequence to add, or of bits; or how long symbols must be kept before they are asked for."""
-    symbols: Few | None
-    """Symbols to copy, or pairs of key and value to recall; null: adding and parity have none."""
-    alphabet: Alphabet | None
-    """Symbols to draw from; null: adding and parity have none."""
-    batch_size: Size
-    """Sequences in a batch."""
-    batches: Size
-    """Training batches in an epoch, each of new sequences."""
-    test_sequences: Size
-    """Sequences to validate on, and as many others to test on; whole batches, so perhaps some more."""
-    test_steps: Steps | None = None
-    """The same as `steps` of the test sequences, to test at another length than that of training; null: `steps`."""
-
-    def __post_init__(self) -> None:
-        for key in ("symbols", "alphabet"):
-            value = getattr(self, key)
-            if (value is None) == (self.name in ("copying", "recall")):
-                refuse(f"task.{key}", value, "a number for copying and recall, null for adding and parity")
-        if self.name == "copying" and self.test_steps is not None:
-            expected = "null for copying: its baseline holds for the length of training"
-            refuse("task.test_steps", self.test_steps, expected)
-        if self.name == "recall" and cast(int, self.symbols) > cast(int, self.alphabet):
-            refuse("task.symbols", self.symbols, f"at most task.alphabet={self.alphabet}: the keys of the pairs differ")
-
-    @property
-    def title(self) -> str:
-        """`adding over 50 steps`, `copying 8 symbols over 20 steps`."""
-        kind = "pair" if self.name == "recall" else "symbol"
-        what = {None: "", 1: f" 1 {kind}"}.get(self.symbols, f" {self.symbols} {kind}s")
-        tested = f", tested over {self.test_steps}" if self.test_steps else ""
-        return f"{self.name}{what} over {self.steps} steps{tested}"
 
 
 EPOCHS, MOST_EPOCHS = 4, 200
