@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmark import finished
 from sentiment_rnn.cli.errors import run
-from sentiment_rnn.cli.options import call_with
+from sentiment_rnn.cli.options import call, new_app
 from sentiment_rnn.cli.trained_model import ModelOptions, open_model
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ReviewConfig
@@ -96,4 +96,6 @@ def seconds(act: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    run(lambda: call_with(sys.argv[1:], "experiments/benchmarks/prediction.py", sys.modules[__name__]))
+    app = new_app("experiments/benchmarks/prediction.py", __doc__)
+    app.default(main)
+    run(lambda: call(app, sys.argv[1:]))

@@ -160,21 +160,6 @@ def test_a_model_whose_reviews_have_changed_is_one_line(train: Callable[..., Swe
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_two_thousand_runs_of_a_study_take_less_than_a_gigabyte(tmp_path: Path) -> None:
-    """A model as large, and as many predictions and points of the curves, as those of most studies."""
-    study = (
-        "-m", "study=many", "data=generated", "data.lags=equal", "data.max_lag=50", "data.test_reviews=2000",
-        "data.train_reviews=640", "encoder=lstm", "encoder.hidden_size=64", "embedding.size=32", "trainer.epochs=8",
-        "tracking.record=results", "tracking.system_metrics=false",
-        "trainer.log_every_n_steps=1", "trainer.threads=1", "trainer=cpu",
-    )  # fmt: skip
-    sizes = []
-    for seed in ("0", "1"):
-        run_command("train", tmp_path, *study, f"seed={seed}", status=0)
-        sizes.append(sum(path.stat().st_size for path in tmp_path.joinpath("runs").rglob("*") if path.is_file()))
-    assert 2000 * (sizes[1] - sizes[0]) < 1e9
-
-
 def test_an_unfinished_run_gets_no_model(small: Sweep, tmp_path: Path) -> None:
     client = small.store.client
     run_id = client.create_run(small.store.experiment_id).info.run_id
@@ -183,8 +168,3 @@ def test_an_unfinished_run_gets_no_model(small: Sweep, tmp_path: Path) -> None:
     make_missing_model(small.store, run_id)
     with pytest.raises(UserError, match="it has no packaged model"):
         fetch_run_model(small.store, run_id, tmp_path)
-
-
-def test_another_kind_of_record_is_refused() -> None:
-    with pytest.raises(UserError, match=r"^tracking\.record=less: expected one of full, results$"):
-        run_config("tracking.record=less")

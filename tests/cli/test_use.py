@@ -1,4 +1,4 @@
-"""A trained run as people use it: train, compare, predict, evaluate, inspect, serve, curl."""
+"""Who has trained a sweep can compare it, register it, ask its models, score them, look into them and serve them."""
 
 import csv
 import io
@@ -12,18 +12,13 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import requests
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
-from mlflow.store.entities import PagedList
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -39,7 +34,7 @@ from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.report.pages import OF_FILMS, OF_THE_GRAMMAR, typed_page
 from sentiment_rnn.tracking.models import register
-from sentiment_rnn.tracking.results import RecordedRun, whole_id
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.sweeps import find_sweep
 
@@ -110,27 +105,6 @@ def test_an_experiment_can_be_named_and_has_to_be_there(compared: Path, ask: Ask
     assert "no experiment mine there; train first, or name another" in said
 
 
-def test_an_evaluation_without_an_experiment_to_record_it_in_says_so(
-    compared: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (compared / "labelled.csv").write_text("text,label\ngood,1\nbad,0\n")
-
-    def unknown(*_: object) -> None:
-        raise MlflowException("no such run", error_code=RESOURCE_DOES_NOT_EXIST)
-
-    monkeypatch.setattr(MlflowClient, "get_run", unknown)
-    monkeypatch.setattr("sentiment_rnn.cli.trained_model.introduced", lambda _: "")
-    said = ask("evaluate", compared, "labelled.csv", "--experiment", "another", status=1)
-    assert "no experiment another there; nothing was recorded" in said.stderr
-    assert "accuracy" in said.stdout
-
-
-def test_models_and_runs_are_found_whatever_their_experiment(compared: Path, store: Store, ask: Ask) -> None:
-    named = ask("predict", compared, "--experiment", "another", "good").stdout
-    of_run = ask("predict", compared, "--experiment", "another", "--run", run_of(store, "champion").info.run_id, "good")
-    assert of_run.stdout == named
-
-
 def test_a_model_is_found_though_its_experiment_was_deleted(compared: Path, store: Store, ask: Ask) -> None:
     answered = ask("predict", compared, "good").stdout
     store.client.delete_experiment(store.experiment_id)
@@ -141,39 +115,17 @@ def test_a_model_is_found_though_its_experiment_was_deleted(compared: Path, stor
         store.client.restore_experiment(store.experiment_id)
 
 
-def test_an_empty_id_is_not_the_default_model(compared: Path, ask: Ask) -> None:
-    assert "run=: no such run" in ask("predict", compared, "--run", "", "good", status=1).stderr
-
-
-def type_in(monkeypatch: pytest.MonkeyPatch, given: bytes) -> None:
-    """Have a command of this process find this on its standard input."""
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
-
-
-def test_a_dash_reads_standard_input(compared: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = []
-    for arguments in (["-"], []):
-        type_in(monkeypatch, b"good\nbad\n")
-        answers.append(ask("predict", compared, "--json", *arguments).stdout)
-    assert answers[0] == answers[1]
-    assert len(answers[0].splitlines()) == 2
-
-
-def test_a_standard_input_that_is_closed_is_one_line(compared: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", None)
-    assert "standard input is closed; give a text or a file" in ask("predict", compared, "-", status=1).stderr
+@pytest.mark.parametrize(("stdin", "said"), [(None, "standard input is closed"), (b"\xff\xfe", "not UTF-8")])
+def test_standard_input_that_is_closed_or_no_text_is_one_line(
+    stdin: bytes | None, said: str, compared: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", stdin and io.TextIOWrapper(io.BytesIO(stdin)))
+    assert said in ask("predict", compared, "-", status=1).stderr
 
 
 def test_the_beginning_of_an_id_names_a_run_or_a_sweep(compared: Path, store: Store, ask: Ask) -> None:
     run = run_of(store, "rnn")
     whole, sweep = run.info.run_id, run.data.tags["mlflow.parentRunId"]
-    assert whole_id(store, whole[:8]) == whole
-    assert whole_id(store, whole[:7]) == whole[:7]
-    assert whole_id(store, "0" * 8) == "0" * 8
-    both = PagedList([run, run], None)
-    client: Any = SimpleNamespace(search_experiments=lambda **_: [], search_runs=lambda *_, **__: both)
-    with pytest.raises(UserError, match=f"{whole[:8]}: the ids of several runs begin so"):
-        whole_id(replace(store, client=client), whole[:8])
     answered = ask("predict", compared, "--run", whole, "good").stdout
     assert ask("predict", compared, "--run", whole[:8], "good").stdout == answered
     assert "rnn" in ask("compare", compared, sweep[:8]).stdout
@@ -236,18 +188,12 @@ def test_mlflow_alone_gives_a_runs_own_test_predictions_in_a_place_of_its_own(
     assert [answer["label"] == "positive" for answer in answers] == (recorded.probabilities > 0.5).tolist()
 
 
-def test_the_temperature_is_recorded_with_the_scores_before_and_after(store: Store) -> None:
-    metrics = run_of(store, "lstm").data.metrics
-    assert metrics["temperature"] > 0
-    assert {"test/calibration_error", "test/calibration_error_calibrated", "test/loss_calibrated"} <= set(metrics)
-
-
 def test_predict_answers_arguments_standard_input_and_a_file_alike(ask: Ask, compared: Path, tmp_path: Path) -> None:
     texts = ["i really liked the movie .", "", "the seats were <b>awful</b> & zzz", "😀"]
     (tmp_path / "texts.csv").write_text("text\n" + "".join(f'"{text}"\n' for text in texts))
     answers = [
         ask("predict", compared, "--json", *texts).stdout,
-        run_command("predict", compared, "--json", stdin="\n".join(texts), status=0).stdout,
+        run_command("predict", compared, "--json", "-", stdin="\n".join(texts), status=0).stdout,
         ask("predict", compared, "--json", "--file", str(tmp_path / "texts.csv")).stdout,
     ]
     assert answers[0] == answers[1] == answers[2]
@@ -282,9 +228,9 @@ def test_a_run_and_a_folder_can_be_asked_too(
     ("arguments", "said"),
     [
         (("--run", "none", "good"), "run=none: no such run"),
+        (("--run", "", "good"), "run=: no such run"),
         (("--model", "demo@none", "good"), "model=demo@none: not in"),
         (("--model", "other", "good"), "model=other: not in"),
-        (("--model", "sentiment", "good"), "model=sentiment: not in"),
         (("--model", "./runs", "good"), "no MLflow model of this project"),
         (("--store", "nowhere", "good"), "--store=nowhere: no runs there"),
         (("--run", "a", "--model", "b", "good"), "two models"),
@@ -297,11 +243,6 @@ def test_what_predict_cannot_do_is_one_line(ask: Ask, compared: Path, arguments:
     (line,) = [line for line in done.stderr.strip().splitlines() if not line.startswith("demo@champion: ")]
     assert said in line
     assert done.stdout == ""
-
-
-def test_standard_input_that_is_no_text_is_one_line(compared: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    type_in(monkeypatch, b"\xff\xfe")
-    assert "not UTF-8" in ask("predict", compared, status=1).stderr
 
 
 def test_evaluate_finds_the_runs_own_score_and_records_it_under_the_run(
@@ -431,17 +372,6 @@ def test_whatever_a_stranger_sends_each_text_gets_one_answer(server: str) -> Non
         assert [label is None for label in labels] == [False, True, True, True] + [False] * 5
 
 
-def test_a_client_that_goes_before_its_answer_leaves_the_server_at_work(server: str) -> None:
-    body = json.dumps({"inputs": {"text": ["good film " * 10_000]}}).encode()
-    head = (
-        b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    )
-    for sent in (b"", body[:10], body):
-        with socket.create_connection(("127.0.0.1", int(server.rpartition(":")[2]))) as client:
-            client.sendall(head % len(body) + sent)
-    assert post(server, body)[0] == 200
-
-
 def test_a_body_of_twenty_megabytes_is_answered(server: str) -> None:
     body = json.dumps({"inputs": {"text": ["good film " * 2_000_000, "good"]}}).encode()
     assert len(body) > 20_000_000
@@ -464,17 +394,6 @@ def test_a_body_of_two_hundred_megabytes_is_a_clear_413_and_takes_no_memory(serv
     refused = requests.post(f"{serving.address}/invocations", body, headers={"Content-Type": "application/json"})
     assert (refused.status_code, refused.text) == (413, "Content Too Large")
     assert peak_memory(serving.process) - before < 20_000_000
-
-
-def test_the_page_takes_no_upload_and_no_form_of_another_site(server: str) -> None:
-    form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\na\r\n--x--\r\n'
-    kind = "multipart/form-data; boundary=x"
-    for path, status in (("/gradio_api/upload", 404), ("/upload", 404), ("/typed", 415), ("/invocations", 415)):
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(urllib.request.Request(f"{server}{path}", form, {"Content-Type": kind}), timeout=20)
-        assert refused.value.code == status
-    with pytest.raises(urllib.error.HTTPError, match="400"):
-        urllib.request.urlopen(urllib.request.Request(server, headers={"Host": "evil.example"}), timeout=20)
 
 
 def test_a_text_that_raises_doubt_is_answered_with_the_reason(server: str) -> None:

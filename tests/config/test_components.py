@@ -1,4 +1,4 @@
-"""An encoder and a source of reviews of one's own: a class in a module, whose arguments are the keys."""
+"""Whoever brings an encoder or a source of reviews gets, from a class in a module, keys that are its arguments."""
 
 import sys
 from collections.abc import Iterator
@@ -14,7 +14,6 @@ from sentiment_rnn.config.loading import recorded
 from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.sequence_model import SequenceModel
 from sentiment_rnn.tasks.reviews import build_model
@@ -127,17 +126,6 @@ def test_arguments_that_a_class_hands_on_are_keys_of_their_own_types(mine: Path)
         run_config(f"hydra.searchpath=[file://{mine}/conf]", "encoder=convolution", "encoder.layers=some")
 
 
-def test_an_encoder_and_a_source_of_ones_own_read_reviews(mine: Path) -> None:
-    config = of(mine, "encoder.width=5", "+data.word=fine")
-    data = ReviewData(config.data)
-    assert "fine" in data.corpus.tokenizer.vocabulary.stoi
-    model = build_model(config, len(data.corpus.tokenizer))
-    batch = next(iter(data.train_dataloader()))
-    assert model(batch.tokens, batch.lengths).shape == (4,)
-    assert {tuple(p.shape) for p in model.backbone.encoder.parameters()} == {(8, 4, 5), (8,)}
-    assert torch.isfinite(model(batch.tokens, batch.lengths)).all()
-
-
 @pytest.mark.parametrize(
     ("returned", "found"),
     [("(states, None)", "a tuple"), ("states[:, -1]", "[4, 8]"), ("states[:, :, :3]", "[4, 3, 3]")],
@@ -208,15 +196,11 @@ def test_a_recorded_key_that_an_earlier_version_had_is_passed_over(section: str)
     ("overrides", "said"),
     [
         (["encoder.width=wide"], "encoder.width=wide: expected a whole number"),
-        (["data.count=many"], "data.count=many: expected a whole number"),
         (["+encoder.widht=5"], "encoder.widht: no such key; did you mean width?"),
-        (["+data.wrod=fine"], "data.wrod: no such key; did you mean word?"),
         (["encoder.width=???"], "encoder.width: not given; give encoder.width=…"),
-        (["data.count=???"], "data.count: not given; give data.count=…"),
         (["~encoder.width"], "encoder.width: not given; give +encoder.width=…"),
         (["data.count=1"], "data.count=1: expected at least 2"),
         (["encoder._target_=mine.Nothing"], "encoder._target_=mine.Nothing: cannot be imported"),
-        (["data._target_=nowhere.Source"], "data._target_=nowhere.Source: cannot be imported"),
     ],
 )
 def test_a_wrong_key_of_ones_own_is_one_line_that_names_it(mine: Path, overrides: list[str], said: str) -> None:

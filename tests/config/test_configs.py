@@ -1,4 +1,4 @@
-"""Every YAML file of conf/, composed and checked through the real entry point."""
+"""Who trains gets, from each file of conf/ and each override, the settings and the identity that they ask for."""
 
 import copy
 import functools
@@ -13,7 +13,6 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, read_write
 
 from hydra_plugins.sentiment_rnn_sweepers import GridSweeper
-from processes import Ask
 from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import SHARED, ReviewConfig, RunConfig, SequenceConfig
@@ -53,15 +52,6 @@ def composed_once(overrides: tuple[str, ...], name: str) -> DictConfig:
 def composed_choice(choice: str, *overrides: str) -> DictConfig:
     """The configuration that Hydra composes from a file of conf/ and these overrides."""
     return composed("=".join(choice.rsplit("/", 1)), *NEEDED.get(choice, []), *overrides)
-
-
-@pytest.mark.parametrize("choice", CHOICES)
-def test_every_yaml_file_composes_through_the_entry_point(choice: str, ask: Ask, tmp_path: Path) -> None:
-    group, name = choice.rsplit("/", 1)
-    given = (f"{group}={name}", *NEEDED.get(choice, []), "--cfg", "job", "--resolve")
-    shown = ask("train", tmp_path, *given).stdout
-    assert "encoder:" in shown
-    assert "???" not in shown
 
 
 @pytest.mark.parametrize("choice", [choice for choice in CHOICES if not choice.startswith("experiment/")])
@@ -193,19 +183,6 @@ def test_a_key_that_an_encoder_has_no_use_for_is_neither_recorded_nor_part_of_it
         assert (key in given.encoder.settings) == (name not in useless_for)
 
 
-@pytest.mark.parametrize(
-    ("name", "override", "used"),
-    [
-        ("lru", "encoder.forget_bias=2.5", False), ("lru", "encoder.gradient_steps=9", True),
-        ("slstm", "encoder.detach=cell", False), ("slstm", "encoder.gradient_steps=9", True),
-    ],
-)  # fmt: skip
-def test_a_shared_key_reaches_an_encoder_with_keys_of_its_own(name: str, override: str, used: bool) -> None:
-    key = override.partition("=")[0].removeprefix("encoder.")
-    plain, given = (checked(composed(f"encoder={name}", *more)) for more in ([], [override]))
-    assert (key in given.encoder.settings) == (given.identity("", "") != plain.identity("", "")) == used
-
-
 def test_every_encoder_is_called_as_its_file_and_has_a_label_and_a_color_of_its_own() -> None:
     encoders = [composed(f"encoder={name}").encoder for name in ENCODERS]
     assert {"rnn", "lstm", "gru", "bag", "lstm_chrono", "rnn_relu"} <= set(ENCODERS)
@@ -213,11 +190,6 @@ def test_every_encoder_is_called_as_its_file_and_has_a_label_and_a_color_of_its_
     assert len({encoder.label for encoder in encoders}) == len(ENCODERS)
     assert len({encoder.color for encoder in encoders}) == len(ENCODERS)
     assert all(re.fullmatch("#[0-9A-F]{6}", encoder.color) for encoder in encoders)
-
-
-def test_a_bag_is_pooled_by_its_mean_unless_something_else_is_asked_for() -> None:
-    assert composed("encoder=bag").pooling.name == "mean"
-    assert composed("encoder=bag", "pooling=max").pooling.name == "max"
 
 
 def test_a_bag_has_one_thread_unless_others_are_asked_for() -> None:
@@ -250,13 +222,6 @@ def test_a_learning_rate_is_the_given_one_or_that_chosen_for_the_encoder_or_the_
     assert rate("encoder=rnn", "task=adding") == 0.5
 
 
-def test_a_learning_rate_by_pooling_is_refused() -> None:
-    with pytest.raises(
-        UserError, match=re.escape("optimizer.learning_rates.lstm={'last': 0.25}: expected a number above 0")
-    ):
-        checked(composed("++optimizer.learning_rates={lstm: {last: 0.25}}"))
-
-
 def test_a_draw_gives_learning_rate_and_clipping_and_is_the_same_for_every_encoder() -> None:
     drawn = [checked(composed(f"encoder={name}", "optimizer.draw=3")).optimizer for name in ("rnn", "lstm")]
     assert drawn[0] == drawn[1]
@@ -268,19 +233,6 @@ def test_a_draw_gives_learning_rate_and_clipping_and_is_the_same_for_every_encod
     assert checked(composed("++optimizer.draws={rnn: 3}", "encoder=lstm")).optimizer.draw is None
     given = checked(composed("++optimizer.draws={rnn: null}", "encoder=rnn", "optimizer.draw=3"))
     assert given.optimizer.learning_rate == chosen.learning_rate
-
-
-@pytest.mark.parametrize(
-    "override",
-    [
-        "optimizer.learning_rate=inf", "optimizer.learning_rate=nan", "optimizer.learning_rate=0",
-        "optimizer.weight_decay=inf", "++optimizer.learning_rates={lstm:inf}",
-        "encoder.recurrent_gain=inf", "trainer.target_score=nan", "task.adversarial=inf",
-    ],
-)  # fmt: skip
-def test_a_number_that_no_run_can_use_is_refused(override: str) -> None:
-    with pytest.raises(UserError, match=f"{override.lstrip('+').partition('=')[0]}.*=.*: expected a "):
-        checked(composed("encoder=lstm", override))
 
 
 @pytest.mark.parametrize("name", ["v2", "Latest", "champion", "my.cell", "'my cell'"])
@@ -310,8 +262,8 @@ def test_draws_are_spread_over_their_bounds() -> None:
             ("++optimizer.draws={lstm: null}", "encoder=lstm"),
             "optimizer.draws.lstm=null: expected the draw that the search",
         ),
-        (("optimizer.draw_clip_norm=[2,1]",), "expected two numbers above 0, the lower one first"),
-        (("optimizer.draw_clip_norm=[1,inf]",), "expected two numbers above 0, the lower one first"),
+        (("optimizer.draw_clip_norm=[2,1]",), "expected two numbers above 0 and at most 1,000,000"),
+        (("optimizer.draw_clip_norm=[1,inf]",), "expected two numbers above 0 and at most 1,000,000"),
     ],
 )
 def test_a_draw_that_makes_no_sense_is_refused(overrides: tuple[str, ...], message: str) -> None:

@@ -228,4 +228,4 @@ def test_pruning_shows_what_it_would_delete_and_deletes_only_when_told_to(
     assert len([*store.checkpoints.rglob("*.ckpt")]) == 4
     assert "deleted 400 bytes of 2 runs" in said("runs", "prune", "--yes")
     assert not [*store.checkpoints.rglob("*.ckpt")]
-    assert "nothing to delete" in said("runs", "prune", "--yes")
+    assert "deleted 0 bytes of 0 runs" in said("runs", "prune", "--yes")

@@ -1,6 +1,5 @@
 """How a command is run: with one line for an error that its user can mend."""
 
-import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -31,10 +30,10 @@ def one_line_errors() -> Iterator[None]:
         again = "; the same command resumes" if training else ""
         fail(f"interrupted{again}", status=130)
     except BrokenPipeError:
-        leave_quietly()
+        # The reader of the output has closed it (`| head`): without this, Python says so a second time at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            fail(f"{error.filename}: no file or folder has so long a name")
         from sentiment_rnn.config.messages import line_of  # loads Hydra
 
         line = line_of(error)
@@ -45,12 +44,6 @@ def one_line_errors() -> Iterator[None]:
         if line is None:
             raise
         fail(line)
-
-
-def leave_quietly() -> NoReturn:
-    """Exit when the reader of the output has closed it (`| head`), without Python's second error at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(141)
 
 
 def fail(message: str, status: int = 1) -> NoReturn:

@@ -1,19 +1,15 @@
-"""`sentiment-rnn --help`, that of `train`, and docs/configuration.md: the meanings of the keys are the schema's."""
+"""The help of `train`, and docs/configuration.md: the meanings of the keys are the schema's."""
 
-import ast
-import shutil
-import textwrap
-from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from sentiment_rnn.config import CONFIGURATION, PACKAGE
-from sentiment_rnn.errors import as_given
+import yaml
 
-COMMANDS = ("train", "compare", "publish", "runs", "runs prune", "predict", "evaluate", "inspect", "serve")
-"""Each is a file of this folder, whose docstring is its help."""
+from sentiment_rnn.config import CONFIGURATION
+from sentiment_rnn.config.run import LanguageModelConfig, ReviewConfig, SequenceConfig
+from sentiment_rnn.config.schema import expected, keys_of
+from sentiment_rnn.config.sections import SearchConfig
 
 EXAMPLES = (
     "sentiment-rnn train encoder=lstm data=imdb",
@@ -39,125 +35,50 @@ USUAL = (
     "tracking.directory",
 )
 """The keys that the help of one screen shows."""
+HINTS = """-m runs every combination of values with commas. --dry-run trains nothing.
+--cfg job shows the configuration. --config-dir FOLDER adds choices of your own.
+All keys: sentiment-rnn train --help all. Hydra's flags: --hydra-help"""
 
 
-def overview() -> str:
-    """A list of the commands and their purposes."""
-    return "\n".join(
-        [
-            "How far back can a vanilla RNN remember, how far can an LSTM, and what does that cost on real text?",
-            "",
-            "usage: sentiment-rnn COMMAND …",
-            "",
-            *(f"  {name:<10} {purpose_of(name)}" for name in COMMANDS),
-            "",
-            "sentiment-rnn COMMAND --help tells more of each. First try: sentiment-rnn train experiment=demo",
-        ]
-    )
-
-
-def purpose_of(name: str) -> str:
-    """Purpose of a command: the first line of its file."""
-    file = PACKAGE / "cli" / f"{name.replace(' ', '_')}.py"
-    return str(ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))).partition("\n")[0]
-
-
-def help_of_train(arguments: Sequence[str] = ()) -> str:
-    """Purpose, examples, groups and keys of `train`.
+def show_help_of_train(purpose: str, every_key: bool) -> None:
+    """Print purpose, examples, groups and keys of `train`.
 
     Args:
-        arguments: the words beside `--help`. `--config-dir FOLDER` adds the choices of that folder. `all` lists every
-            key and choice; the default is one screen of the usual ones.
+        purpose: one line.
+        every_key: not the usual ones alone, which fit a screen.
     """
-    groups = {group: list(dict.fromkeys(_own_choices(group, arguments) + choices(group))) for group in GROUPS}
-    return "\n".join(
-        [
-            purpose_of("train"),
-            "",
-            "usage: sentiment-rnn train [KEY=VALUE …]",
-            "",
-            *(f"  {example}" for example in EXAMPLES),
-            "",
-            "Groups: GROUP=CHOICE, or a file of your own with --config-dir FOLDER",
-            *(_everything(groups) if "all" in arguments else _usual(groups)),
-        ]
-    )
+    from rich.console import Console
+    from rich.table import Table
+
+    keys = all_keys() if every_key else keys_of(ReviewConfig)
+    shown = {
+        "Groups: GROUP=CHOICE": {group: ", ".join(choices(group)) for group in GROUPS},
+        "Keys: KEY=VALUE": {key: keys[key]["description"] for key in (keys if every_key else USUAL)},
+    }
+    console = Console(highlight=False, markup=False)
+    console.print(purpose, "", "Usage: sentiment-rnn train [KEY=VALUE …]", "", sep="\n")
+    console.print(*(f"  {example}" for example in EXAMPLES), sep="\n")
+    for title, meanings in shown.items():
+        table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        # A list of choices is shown whole, and of a usual key's meaning what fits a line.
+        table.add_column(no_wrap=True)
+        table.add_column(ratio=1, no_wrap=not every_key and "KEY" in title, overflow="ellipsis")
+        for name, meaning in meanings.items():
+            table.add_row(f"  {name}", meaning)
+        console.print(f"\n{title}", table, sep="\n")
+    console.print(f"\n{HINTS}")
 
 
-def _everything(groups: Mapping[str, Sequence[str]]) -> list[str]:
-    return [
-        *_entries({group: ", ".join(names) for group, names in groups.items()}),
-        "",
-        "Keys: KEY=VALUE",
-        *_entries({name: declared["description"] for name, declared in all_keys().items()}),
-        "",
-        "-m runs every combination of values with commas. --dry-run says what would be trained, and about how long.",
-        "Hydra's flags: --cfg job shows the configuration and runs nothing, --hydra-help lists the others.",
-        'Tab completion in bash: eval "$(sentiment-rnn -sc install=bash)"',
-    ]
-
-
-def _usual(groups: Mapping[str, Sequence[str]]) -> list[str]:
-    """Help on one screen: groups with a choice, two lines of names at most, and the usual keys, a line each."""
-    from sentiment_rnn.config.run import ReviewConfig
-    from sentiment_rnn.config.schema import keys_of
-
-    keys = keys_of(ReviewConfig)
-    return [
-        *_entries({group: ", ".join(names) for group, names in groups.items() if len(names) > 1}, 2, "… (--help all)"),
-        "",
-        "Keys: KEY=VALUE, here with the value where none is given",
-        *_entries({f"{key}={as_given(_default(key))}": keys[key]["description"] for key in USUAL}, 1, "…"),
-        "",
-        "-m runs every combination of values with commas; --dry-run trains nothing.",
-        "All keys and choices: sentiment-rnn train --help all, or docs/configuration.md",
-    ]
-
-
-def choices(group: str, folder: str = CONFIGURATION) -> list[str]:
+def choices(group: str) -> list[str]:
     """The files of a group of `conf/`, without `.yaml`."""
-    return sorted(path.stem for path in Path(folder, group).glob("*.yaml"))
+    return sorted(path.stem for path in Path(CONFIGURATION, group).glob("*.yaml"))
 
 
-def _own_choices(group: str, arguments: Sequence[str]) -> list[str]:
-    """Choices in the folder that `--config-dir` names."""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        flag, _, folder = argument.partition("=")
-        if flag in ("--config-dir", "-cd"):
-            return choices(group, folder or following)
-    return []
-
-
-def _default(key: str) -> Any:
-    """The value of a key on a command line that names none, from the files that the defaults choose."""
-    section, _, name = key.rpartition(".")
-    files: list[dict[str, Any]] = [_file("config"), _file("task/reviews")]
-    defaults = [entry for file in files for entry in file["defaults"] if isinstance(entry, dict)]
-    chosen = [choice for entry in defaults for group, choice in entry.items() if group.strip("/") == section]
-    if chosen:
-        files = [_file(f"{section}/{chosen[0]}")]
-    elif section:
-        files = [file.get(section, {}) for file in files]
-    return next(values[name] for values in files if name in values)
-
-
-@cache
-def _file(name: str) -> Any:
-    import yaml
-
-    return yaml.safe_load(Path(CONFIGURATION, f"{name}.yaml").read_text(encoding="utf-8"))
-
-
-@cache
 def all_keys() -> dict[str, dict[str, Any]]:
     """Each key of `train` by its whole name, with its JSON schema, of the first class that has it."""
-    # Here, since pydantic takes a while to load, which the help of no other command needs.
-    from sentiment_rnn.config.run import LanguageModelConfig, ReviewConfig, SequenceConfig
-    from sentiment_rnn.config.schema import keys_of
-    from sentiment_rnn.config.sections import SearchConfig
-
     kinds = dict.fromkeys((SequenceConfig, ReviewConfig, LanguageModelConfig), "")
-    sources = {resolve_name(_file(f"data/{choice}")["_target_"]): "data." for choice in choices("data")}
+    files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in Path(CONFIGURATION, "data").glob("*.yaml")]
+    sources = {resolve_name(file["_target_"]): "data." for file in sorted(files, key=lambda file: str(file["name"]))}
     found: dict[str, dict[str, Any]] = {}
     for kind, prefix in (kinds | sources | {SearchConfig: "hydra.sweeper."}).items():
         found |= {key: declared for key, declared in keys_of(kind, prefix).items() if key not in found}
@@ -165,30 +86,8 @@ def all_keys() -> dict[str, dict[str, Any]]:
     return {key: found[key] for key in ordered if not key.endswith("._target_")}
 
 
-def _entries(rows: Mapping[str, str], most_lines: int | None = None, rest: str = "") -> list[str]:
-    """Keys and their meanings side by side, or one under the other where a key is long.
-
-    Args:
-        most_lines: of a meaning; all where not given.
-        rest: what stands for the words that are left out.
-    """
-    width = max(60, min(120, shutil.get_terminal_size().columns))
-    indent = min(32, 4 + max(map(len, rows)))
-    lines = []
-    for key, meaning in rows.items():
-        head = f"  {key:<{indent - 3}} "
-        said = textwrap.wrap(meaning, width - indent, max_lines=most_lines, placeholder=f" {rest}") or [""]
-        if len(head) > indent:
-            lines.append(head.rstrip())
-            head = " " * indent
-        lines += [start + line for start, line in zip([head, *[" " * indent] * len(said)], said, strict=False)]
-    return lines
-
-
 def configuration_page() -> str:
     """`docs/configuration.md`: every key of `train`, in Markdown."""
-    from sentiment_rnn.config.schema import expected
-
     groups = [f"| `{group}` | the files of `conf/{group}/`, without `.yaml` |" for group in GROUPS]
     keys = [f"| `{key}` | {expected(declared)} | {declared['description']} |" for key, declared in all_keys().items()]
     return "\n".join(

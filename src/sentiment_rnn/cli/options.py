@@ -1,11 +1,10 @@
-"""Options that several commands share, and how the words behind a command become the arguments of its function."""
+"""How commands read their lines: what they share, of options and of errors."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -43,22 +42,23 @@ class StoreOptions:
         return existing_store(config, names=("--store", "--tracking-uri"), of_experiment=of_experiment)
 
 
-def call_with(words: Sequence[str], command: str, module: ModuleType) -> None:
-    """Call a command's `main`, whose parameters are its options; print its help, or one line for a wrong option.
+def new_app(name: str, purpose: str | None, **more: Any) -> App:
+    """A command, or a program of several, whose options are the parameters of functions.
 
     Args:
-        words: what stands behind the command.
-        command: how it is called.
-        module: its docstring is the purpose, with examples; the docstring of `main` has the meanings of its options.
+        purpose: shown by `--help`, as it is.
+        more: further arguments of cyclopts' `App`.
     """
-    app = App(
-        name=command, help=module.__doc__, help_format="plaintext", group_commands="Parameters", version_flags=(),
-        default_parameter=Parameter(negative=(), show_default=lambda value: value or None),
-    )  # fmt: skip
-    app.default(module.main)
+    shown = Parameter(negative=(), show_default=lambda value: value or None)
+    return App(name, help=purpose, help_format="plaintext", default_parameter=shown, **more)
+
+
+def call(app: App, words: Sequence[str]) -> None:
+    """Call what these words say, print its help, or exit with one line for a wrong option."""
     if "-" in words and "--" not in words:  # standard input, which cyclopts would take for an option
         words = [*(word for word in words if word != "-"), "--", "-"]
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        fail(f"{' '.join(str(error).split())} {command} --help lists the options.", status=2)
+        command = " ".join([*app.name, *(error.command_chain or ())])
+        fail(f"{' '.join(str(error).split())} {command} --help says what it takes.", status=2)

@@ -1,6 +1,5 @@
 """Errors of ours, of Hydra and of OmegaConf, each said in one line."""
 
-import errno
 from typing import Any
 
 import yaml
@@ -12,10 +11,6 @@ from pydantic import ValidationError
 from sentiment_rnn.config.store import choices_with_key
 from sentiment_rnn.errors import UserError, as_given, unknown_key
 
-IN_THE_WAY = (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError)
-"""Errors of a folder that cannot be made or written."""
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""Errors of a disk that is full, or that can only be read."""
 CHOSEN = ("experiment", "hydra/launcher", "hydra/sweeper", "hydra/callbacks")
 """Groups that a command line chooses from and that are no sections of the configuration."""
 HINTS = {
@@ -40,11 +35,8 @@ def line_of(error: BaseException) -> str | None:
         return f"{'.'.join(map(str, wrong['loc']))}={as_given(wrong['input'])}: {wrong['msg']}"
     if isinstance(error, yaml.YAMLError):
         return " ".join(str(error).split())
-    if isinstance(error, IN_THE_WAY):
-        return f"{error.filename}: {error.strerror}; choose a folder that can be written"
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}; make room, or choose another folder"
+    if isinstance(error, OSError) and error.strerror:  # of a file, a folder, a disk that is full or cannot be written
+        return f"{error.filename or 'a file'}: {error.strerror}; make room there, or name another"
     if isinstance(error, ValueError) and "can be specified" in str(error):  # Hydra's word on flags that exclude others
         return str(error)
     if type(error).__name__ == "TerminatedWorkerError":  # joblib's
@@ -71,7 +63,10 @@ def describe(error: BaseException) -> str:
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         return _no_such_key(cause)
     if isinstance(error, OverrideParseException):
-        return _unread(error.override, error.message.splitlines()[0])
+        key, _, value = error.override.partition("=")
+        if value.startswith("interval("):
+            return f"{error.override}: expected interval(LOW,HIGH), two numbers"
+        return f'{error.override}: expected KEY=VALUE; a text with signs is in two quotes: "{key}={quoted(value)}"'
     # Hydra's search path and OmegaConf's object types say nothing to a user.
     lines = str(error).split("Config search path")[0].splitlines()
     text = " ".join(line.strip() for line in lines if line.strip() and not line.lstrip().startswith(INNER))
@@ -94,14 +89,3 @@ def _no_such_key(error: ConfigKeyError | ConfigAttributeError) -> str:
 def quoted(value: str) -> str:
     """A text as a value on Hydra's command line: one with a comma is no sweep."""
     return "'" + value.replace("'", "\\'") + "'"
-
-
-def _unread(override: str, reason: str) -> str:
-    """Message for an override that Hydra's grammar refuses, most often for a letter or sign that the grammar lacks."""
-    key, equals, value = override.partition("=")
-    why = "" if reason.startswith("Lexer") else f" ({reason})"  # which names a class, and repeats the override
-    if value.startswith("interval("):
-        return f"{override}: expected interval(LOW,HIGH), two numbers"
-    if not equals:
-        return f"{override}: Hydra cannot read this{why}; expected KEY=VALUE"
-    return f'{override}: Hydra cannot read this{why}; a text with signs is put into two quotes: "{key}={quoted(value)}"'

@@ -60,30 +60,21 @@ class RunConfig(Checked):
         """Equal for configurations that read the same data in the same way."""
         return repr(self.task)
 
-    @property
-    def least_steps(self) -> int:
-        """Training steps that the data ask for where no number of epochs is given."""
-        return 0
-
-    @property
-    def patience(self) -> int:
-        """Epochs without a better validation score that the data ask for where no number of them is given."""
-        return 0
-
-    def settle_epochs(self, batches: int) -> int:
+    def settle_epochs(self, batches: int, least_steps: int = 0, patience: int = 0) -> int:
         """Set `trainer.epochs` and `trainer.patience` where they are null.
 
         Args:
             batches: training batches of an epoch, on all devices together.
+            least_steps, patience: what the data ask for then.
 
         Returns:
             Training steps of the whole run.
         """
         steps = -(-batches // (self.trainer.devices * self.trainer.nodes))
         if self.trainer.epochs is None:
-            self.trainer.epochs = max(EPOCHS, min(MOST_EPOCHS, -(-self.least_steps // steps)))
+            self.trainer.epochs = max(EPOCHS, min(MOST_EPOCHS, -(-least_steps // steps)))
         if self.trainer.patience is None:
-            self.trainer.patience = self.patience
+            self.trainer.patience = patience
         return self.trainer.epochs * steps
 
     @property
@@ -120,21 +111,10 @@ class RunConfig(Checked):
         return {
             "encoder": ("label", "color"),
             "optimizer": (
-                "learning_rates",
-                "default_learning_rate",
-                "draw",
-                "draws",
-                "draw_learning_rate",
-                "draw_clip_norm",
+                "learning_rates", "default_learning_rate", "draw", "draws", "draw_learning_rate", "draw_clip_norm",
             ),
-            "trainer": (
-                "threads",
-                "jobs_at_once",
-                "progress_bar",
-                "log_every_n_steps",
-                "checkpoint_minutes",
-            ),
-        }
+            "trainer": ("threads", "jobs_at_once", "progress_bar", "log_every_n_steps", "checkpoint_minutes"),
+        }  # fmt: skip
 
 
 def _digest(described: Any) -> str:
@@ -148,20 +128,14 @@ class TextConfig(RunConfig):
     data: DataConfig
     embedding: EmbeddingConfig
 
+    def settle_epochs(self, batches: int, least_steps: int = 0, patience: int = 0) -> int:
+        """The same, by what the data ask for."""
+        return super().settle_epochs(batches, self.data.least_steps, self.data.patience)
+
     @property
     def data_key(self) -> str:
         """Equal for configurations that read the same data in the same way."""
         return repr((self.task._target_, self.data))
-
-    @property
-    def least_steps(self) -> int:
-        """Training steps that the data ask for where no number of epochs is given."""
-        return int(self.data.least_steps)
-
-    @property
-    def patience(self) -> int:
-        """Epochs without a better validation score that the data ask for where no number of them is given."""
-        return int(self.data.patience)
 
     @property
     def targets(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The sections of a configuration and their keys, with bounds and meanings."""
+"""The sections of a configuration and their keys, with bounds and meanings: task, data, model, training, tracking."""
 
 import math
 from collections.abc import Iterable
@@ -27,218 +27,6 @@ from sentiment_rnn.config.schema import (
     in_words,
 )
 from sentiment_rnn.errors import refuse
-
-Keep = Literal["head", "tail", "both"]
-PARTS = get_args(Keep)
-
-
-@dataclass(config=SCHEMA)
-class DataConfig(Checked):
-    """Reviews, and how they are tokenized and batched. The source's class, `_target_`, has further keys: its fields."""
-
-    _target_: str
-    """The source's class, importable."""
-    name: Name
-    """Its name in overrides and in MLflow."""
-    directory: Annotated[Name, AfterValidator(lambda folder: str(Path(folder).expanduser()))]
-    """Folder of downloads and of the token cache; made when needed."""
-    batch_size: Size
-    """Reviews in a training batch, on each device."""
-    eval_batch_size: Size
-    """Reviews in a validation, test or prediction batch."""
-    max_tokens: Size
-    """Longest part of a review that is read, in tokens."""
-    keep: Keep
-    """Which part that is: `head`, `tail` or `both` (half from each end)."""
-    vocabulary_size: Vocabulary
-    """Entries of the vocabulary at most, `<pad>` and `<unk>` included."""
-    minimum_frequency: Size
-    """Times a token must occur in the training part to enter the vocabulary."""
-    shuffle_span: Count = 0
-    """Tokens of the stretches within which the words that are read are shuffled, for each text in one random order that
-    stays the same; 0 leaves them in order, and `max_tokens` or more shuffles all."""
-    tokenizer: Name = "basic_english"
-    """How a text is split into tokens: a name that torchtext's `get_tokenizer` knows, or the import path of
-    a function from a text to its tokens, marked by `sentiment_rnn.data.tokenizer.tokenizer`."""
-    least_steps: Count = 0
-    """Training steps that `trainer.epochs=null` makes at least, in whole epochs."""
-    patience: Count = 0
-    """Epochs without a better validation score after which `trainer.patience=null` stops; 0 never stops early."""
-
-
-# A model may have the name as its alias.
-EncoderName = Annotated[
-    str,
-    in_words(
-        "letters, digits, _ and -, but not latest, champion, v1, v2, …", r"(?ia)^(?!(latest|champion|v\d+)$)[\w-]+\Z"
-    ),
-]
-Color = Annotated[str, in_words("a colour such as #0072B2", r"^#[0-9a-fA-F]{6}\Z")]
-Gain = Annotated[float, Field(gt=0, le=1e6)]
-ChronoSteps = Literal[0] | Annotated[int, Field(ge=3, le=100_000)]
-
-
-@dataclass(config=SCHEMA)
-class EmbeddingConfig(Checked):
-    """The table of token vectors and the noise put on it in training."""
-
-    size: Width
-    """E, length of a token's vector."""
-    dropout: Probability
-    """Probability that an element of an embedded token is zeroed."""
-    word_dropout: Probability
-    """Probability that a token is read as `<unk>`."""
-    variational: bool = False
-    """Zero the same elements in all tokens of a text (Gal & Ghahramani 2016), not others in each."""
-
-
-DESCRIBING = ("_target_", "name", "label", "color")
-"""Keys of an encoder that are no arguments of its class."""
-
-
-@dataclass(config=SCHEMA)
-class EncoderConfig(Checked):
-    """The recurrent (or not) net between embedding and pooling.
-
-    The keys behind `color` are arguments of recurrent encoders. All encoders share them, so that one override reaches
-    every encoder of a sweep; null where the class has no such argument, and then neither logged nor part of a run's
-    identity. An encoder whose class has arguments of other names has keys of those names (`config.components`).
-    """
-
-    _target_: str
-    """Its class, importable."""
-    name: EncoderName
-    """Its name in overrides, file names and tags."""
-    label: str | None = None
-    """Its name in tables and figures; null: `name`."""
-    color: Color | None = None
-    """Its colour in figures, `#RRGGBB`; null takes one that is free."""
-    hidden_size: Width | None = None
-    """H, width of the state, in each direction."""
-    layers: Few | None = None
-    """Recurrent layers on top of each other."""
-    bidirectional: bool | None = None
-    """Read the review from its end as well and put both states side by side."""
-    dropout: Probability | None = None
-    """Dropout between layers; a net of one layer has none."""
-    recurrent_init: Literal["orthogonal", "identity", "uniform"] | None = None
-    """Initialization of the recurrent weights: `orthogonal` or `identity`; or `uniform`, PyTorch's of
-    all weights, but for gates that `forget_bias` or `chrono_steps` starts."""
-    recurrent_gain: Gain | None = None
-    """Factor of the initial recurrent weights."""
-    forget_bias: float | None = None
-    """Initial bias of the forget gate: at 1, σ(1) = 0.73 of the cell is kept at each step."""
-    chrono_steps: ChronoSteps | None = None
-    """Steps over which chrono initialization (Tallec & Ollivier 2018) spreads the units' memories; 0: gates start as
-    usual, or at `forget_bias`."""
-    gradient_steps: Count | None = None
-    """Tokens at a review's end that the gradient reaches; 0 or null: all. Not for a language model, which learns at
-    each token."""
-    detach: Literal["none", "cell", "hidden"] | None = None
-    """A way back that an LSTM's gradient does not take: `cell` (from C_t to C_{t-1}) or `hidden` (to h_{t-1}). `none`
-    or null: it takes both."""
-
-    def label_with(self, overrides: Iterable[str]) -> str:
-        """The label, or the name where there is none, or where these overrides change the encoder and give no label:
-        that of its file describes another one then."""
-        keys = {override.lstrip("+").partition("=")[0] for override in overrides} - {"encoder.color"}
-        described = "encoder.label" in keys or not any(key.startswith("encoder.") for key in keys)
-        return self.label if self.label and described else self.name
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """`_target_`, `name` and the arguments of the class that are given: what the model is built from."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {key: value for key, value in values.items() if value is not None and key not in ("label", "color")}
-
-
-@dataclass(config=SCHEMA)
-class PoolingConfig(Checked):
-    """Reduction of a review's states to one vector."""
-
-    _target_: str
-    """Its class, importable."""
-    name: Name
-    """Its name in tables, figures and tags."""
-    dropout: Probability
-    """Dropout on the pooled vector, before the linear layer."""
-
-
-def _ordered(bounds: list[float]) -> list[float]:
-    if len(bounds) != 2 or not 0 < bounds[0] < bounds[1]:
-        raise ValueError
-    return bounds
-
-
-Bounds = Annotated[list[float], AfterValidator(_ordered), in_words("two numbers above 0, the lower one first")]
-
-
-@dataclass(config=SCHEMA, kw_only=True)
-class OptimizerConfig(Checked):
-    """Optimizer, learning rate and gradient clipping."""
-
-    _target_: str
-    """A torch optimizer's class, importable."""
-    learning_rate: Rate | None = None
-    """Peak of the schedule; null takes that of a draw, the one in `learning_rates`, or `default_learning_rate`."""
-    learning_rates: dict[str, Rate] = Field(default_factory=dict)
-    """Learning rates chosen on validation, by the encoder's name."""
-    default_learning_rate: Rate
-    """The learning rate of an encoder for which none was chosen."""
-    weight_decay: Weight
-    """Weight decay, on matrices only (no biases, no embedding): decoupled with AdamW, an L2 penalty with SGD."""
-    options: dict[str, Any] = Field(default_factory=dict)
-    """Further arguments of the class."""
-    embedding_options: dict[str, Any] = Field(default_factory=dict)
-    """Arguments of the class for the embedding; they override `options` there. `lr` is the embedding's own learning
-    rate, the peak of its schedule."""
-    encoder_options: dict[str, Any] = Field(default_factory=dict)
-    """The same for the encoder; the head is left with `learning_rate` and `options`."""
-    schedule: Literal["one_cycle", "constant"]
-    """`one_cycle` (Smith & Topin 2017) or `constant`."""
-    warmup_fraction: Fraction
-    """Part of the steps in which the one-cycle rate rises."""
-    gradient_clip_norm: Weight
-    """Largest norm of the whole gradient; 0 does not clip."""
-
-    draw: Count | None = None
-    """Number of a draw of a random search, 0, 1, …; it gives `learning_rate` and `gradient_clip_norm`, to two digits,
-    whatever norm is given. Null takes the one in `draws`, or none."""
-    draws: dict[str, Count | None] = Field(default_factory=dict)
-    """Draws chosen on validation, by the encoder's name; a given `learning_rate` leaves them out. Null says that the
-    search has not chosen yet, and the run is refused."""
-    draw_learning_rate: Bounds = Field(default_factory=lambda: [1e-4, 3e-2])
-    """Lowest and highest learning rate of a draw, which is uniform in its logarithm."""
-    draw_clip_norm: Bounds = Field(default_factory=lambda: [0.1, 10.0])
-    """Lowest and highest `gradient_clip_norm` of a draw, which is uniform in its logarithm."""
-
-    def settled(self, encoder: str) -> "OptimizerConfig":
-        """With the learning rate, and the norm to clip at, that an encoder gets.
-
-        Raises:
-            UserError: both `draw` and `learning_rate` are given, or the encoder's draw has not been chosen yet.
-        """
-        draw = self.draws.get(encoder) if self.draw is None else self.draw
-        if self.learning_rate is not None:
-            if self.draw is not None:
-                refuse("optimizer.draw", self.draw, f"no optimizer.learning_rate ({self.learning_rate}) beside it")
-            return self
-        if draw is not None:
-            random = Random(draw)
-            rate, norm = (_log_uniform(random, bounds) for bounds in (self.draw_learning_rate, self.draw_clip_norm))
-            return replace(self, draw=draw, learning_rate=rate, gradient_clip_norm=norm)
-        if encoder in self.draws:
-            refuse(
-                f"optimizer.draws.{encoder}", None,
-                "the draw that the search of this study chose; run the search first, or give optimizer.draw",
-            )  # fmt: skip
-        return replace(self, learning_rate=self.learning_rates.get(encoder, self.default_learning_rate))
-
-
-def _log_uniform(random: Random, bounds: list[float]) -> float:
-    """Between the two bounds, uniform in its logarithm (Bergstra & Bengio 2012), to two digits."""
-    return float(f"{math.exp(random.uniform(*map(math.log, bounds))):.2g}")
-
 
 Steps = Annotated[int, Field(ge=2, le=100_000)]
 Alphabet = Annotated[int, Field(ge=2, le=2**16)]
@@ -318,6 +106,222 @@ class SequenceTaskConfig(TaskConfig):
         what = {None: "", 1: f" 1 {kind}"}.get(self.symbols, f" {self.symbols} {kind}s")
         tested = f", tested over {self.test_steps}" if self.test_steps else ""
         return f"{self.name}{what} over {self.steps} steps{tested}"
+
+
+Keep = Literal["head", "tail", "both"]
+PARTS = get_args(Keep)
+
+
+@dataclass(config=SCHEMA)
+class DataConfig(Checked):
+    """Reviews, and how they are tokenized and batched. The source's class, `_target_`, has further keys: its fields."""
+
+    _target_: str
+    """The source's class, importable."""
+    name: Name
+    """Its name in overrides and in MLflow."""
+    directory: Annotated[Name, AfterValidator(lambda folder: str(Path(folder).expanduser()))]
+    """Folder of downloads and of the token cache; made when needed."""
+    batch_size: Size
+    """Reviews in a training batch, on each device."""
+    eval_batch_size: Size
+    """Reviews in a validation, test or prediction batch."""
+    max_tokens: Size
+    """Longest part of a review that is read, in tokens."""
+    keep: Keep
+    """Which part that is: `head`, `tail` or `both` (half from each end)."""
+    vocabulary_size: Vocabulary
+    """Entries of the vocabulary at most, `<pad>` and `<unk>` included."""
+    minimum_frequency: Size
+    """Times a token must occur in the training part to enter the vocabulary."""
+    shuffle_span: Count = 0
+    """Tokens of the stretches within which the words that are read are shuffled, for each text in one random order that
+    stays the same; 0 leaves them in order, and `max_tokens` or more shuffles all."""
+    tokenizer: Name = "basic_english"
+    """How a text is split into tokens: a name that torchtext's `get_tokenizer` knows, or the import path of
+    a function from a text to its tokens, marked by `sentiment_rnn.data.tokenizer.tokenizer`."""
+    least_steps: Count = 0
+    """Training steps that `trainer.epochs=null` makes at least, in whole epochs."""
+    patience: Count = 0
+    """Epochs without a better validation score after which `trainer.patience=null` stops; 0 never stops early."""
+
+
+@dataclass(config=SCHEMA)
+class EmbeddingConfig(Checked):
+    """The table of token vectors and the noise put on it in training."""
+
+    size: Width
+    """E, length of a token's vector."""
+    dropout: Probability
+    """Probability that an element of an embedded token is zeroed."""
+    word_dropout: Probability
+    """Probability that a token is read as `<unk>`."""
+    variational: bool = False
+    """Zero the same elements in all tokens of a text (Gal & Ghahramani 2016), not others in each."""
+
+
+# A model may have the name as its alias.
+EncoderName = Annotated[
+    str,
+    in_words(
+        "letters, digits, _ and -, but not latest, champion, v1, v2, …", r"(?ia)^(?!(latest|champion|v\d+)$)[\w-]+\Z"
+    ),
+]
+Color = Annotated[str, in_words("a colour such as #0072B2", r"^#[0-9a-fA-F]{6}\Z")]
+Gain = Annotated[float, Field(gt=0, le=1e6)]
+ChronoSteps = Literal[0] | Annotated[int, Field(ge=3, le=100_000)]
+DESCRIBING = ("_target_", "name", "label", "color")
+"""Keys of an encoder that are no arguments of its class."""
+
+
+@dataclass(config=SCHEMA)
+class EncoderConfig(Checked):
+    """The recurrent (or not) net between embedding and pooling.
+
+    The keys behind `color` are arguments of recurrent encoders. All encoders share them, so that one override reaches
+    every encoder of a sweep; null where the class has no such argument, and then neither logged nor part of a run's
+    identity. An encoder whose class has arguments of other names has keys of those names (`config.components`).
+    """
+
+    _target_: str
+    """Its class, importable."""
+    name: EncoderName
+    """Its name in overrides, file names and tags."""
+    label: str | None = None
+    """Its name in tables and figures; null: `name`."""
+    color: Color | None = None
+    """Its colour in figures, `#RRGGBB`; null takes one that is free."""
+    hidden_size: Width | None = None
+    """H, width of the state, in each direction."""
+    layers: Few | None = None
+    """Recurrent layers on top of each other."""
+    bidirectional: bool | None = None
+    """Read the review from its end as well and put both states side by side."""
+    dropout: Probability | None = None
+    """Dropout between layers; a net of one layer has none."""
+    recurrent_init: Literal["orthogonal", "identity", "uniform"] | None = None
+    """Initialization of the recurrent weights: `orthogonal` or `identity`; or `uniform`, PyTorch's of
+    all weights, but for gates that `forget_bias` or `chrono_steps` starts."""
+    recurrent_gain: Gain | None = None
+    """Factor of the initial recurrent weights."""
+    forget_bias: float | None = None
+    """Initial bias of the forget gate: at 1, σ(1) = 0.73 of the cell is kept at each step."""
+    chrono_steps: ChronoSteps | None = None
+    """Steps over which chrono initialization (Tallec & Ollivier 2018) spreads the units' memories; 0: gates start as
+    usual, or at `forget_bias`."""
+    gradient_steps: Count | None = None
+    """Tokens at a review's end that the gradient reaches; 0 or null: all. Not for a language model, which learns at
+    each token."""
+    detach: Literal["none", "cell", "hidden"] | None = None
+    """A way back that an LSTM's gradient does not take: `cell` (from C_t to C_{t-1}) or `hidden` (to h_{t-1}). `none`
+    or null: it takes both."""
+
+    def label_with(self, overrides: Iterable[str]) -> str:
+        """The label, or the name where there is none, or where these overrides change the encoder and give no label:
+        that of its file describes another one then."""
+        keys = {override.lstrip("+").partition("=")[0] for override in overrides} - {"encoder.color"}
+        described = "encoder.label" in keys or not any(key.startswith("encoder.") for key in keys)
+        return self.label if self.label and described else self.name
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """`_target_`, `name` and the arguments of the class that are given: what the model is built from."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {key: value for key, value in values.items() if value is not None and key not in ("label", "color")}
+
+
+@dataclass(config=SCHEMA)
+class PoolingConfig(Checked):
+    """Reduction of a review's states to one vector."""
+
+    _target_: str
+    """Its class, importable."""
+    name: Name
+    """Its name in tables, figures and tags."""
+    dropout: Probability
+    """Dropout on the pooled vector, before the linear layer."""
+
+
+def _ordered(bounds: list[float]) -> list[float]:
+    if len(bounds) != 2 or not bounds[0] < bounds[1]:
+        raise ValueError
+    return bounds
+
+
+# Each within the bounds of the key that a draw sets.
+Rates = Annotated[
+    list[Rate], AfterValidator(_ordered), in_words("two numbers above 0 and at most 1,000, the lower one first")
+]
+Norms = Annotated[
+    list[Gain], AfterValidator(_ordered), in_words("two numbers above 0 and at most 1,000,000, the lower one first")
+]
+
+
+@dataclass(config=SCHEMA, kw_only=True)
+class OptimizerConfig(Checked):
+    """Optimizer, learning rate and gradient clipping."""
+
+    _target_: str
+    """A torch optimizer's class, importable."""
+    learning_rate: Rate | None = None
+    """Peak of the schedule; null takes that of a draw, the one in `learning_rates`, or `default_learning_rate`."""
+    learning_rates: dict[str, Rate] = Field(default_factory=dict)
+    """Learning rates chosen on validation, by the encoder's name."""
+    default_learning_rate: Rate
+    """The learning rate of an encoder for which none was chosen."""
+    weight_decay: Weight
+    """Weight decay, on matrices only (no biases, no embedding): decoupled with AdamW, an L2 penalty with SGD."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Further arguments of the class."""
+    embedding_options: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the class for the embedding; they override `options` there. `lr` is the embedding's own learning
+    rate, the peak of its schedule."""
+    encoder_options: dict[str, Any] = Field(default_factory=dict)
+    """The same for the encoder; the head is left with `learning_rate` and `options`."""
+    schedule: Literal["one_cycle", "constant"]
+    """`one_cycle` (Smith & Topin 2017) or `constant`."""
+    warmup_fraction: Fraction
+    """Part of the steps in which the one-cycle rate rises."""
+    gradient_clip_norm: Weight
+    """Largest norm of the whole gradient; 0 does not clip."""
+
+    draw: Count | None = None
+    """Number of a draw of a random search, 0, 1, …; it gives `learning_rate` and `gradient_clip_norm`, to two digits,
+    whatever norm is given. Null takes the one in `draws`, or none."""
+    draws: dict[str, Count | None] = Field(default_factory=dict)
+    """Draws chosen on validation, by the encoder's name; a given `learning_rate` leaves them out. Null says that the
+    search has not chosen yet, and the run is refused."""
+    draw_learning_rate: Rates = Field(default_factory=lambda: [1e-4, 3e-2])
+    """Lowest and highest learning rate of a draw, which is uniform in its logarithm."""
+    draw_clip_norm: Norms = Field(default_factory=lambda: [0.1, 10.0])
+    """Lowest and highest `gradient_clip_norm` of a draw, which is uniform in its logarithm."""
+
+    def settled(self, encoder: str) -> "OptimizerConfig":
+        """With the learning rate, and the norm to clip at, that an encoder gets.
+
+        Raises:
+            UserError: both `draw` and `learning_rate` are given, or the encoder's draw has not been chosen yet.
+        """
+        draw = self.draws.get(encoder) if self.draw is None else self.draw
+        if self.learning_rate is not None:
+            if self.draw is not None:
+                refuse("optimizer.draw", self.draw, f"no optimizer.learning_rate ({self.learning_rate}) beside it")
+            return self
+        if draw is not None:
+            random = Random(draw)
+            rate, norm = (_log_uniform(random, bounds) for bounds in (self.draw_learning_rate, self.draw_clip_norm))
+            return replace(self, draw=draw, learning_rate=rate, gradient_clip_norm=norm)
+        if encoder in self.draws:
+            refuse(
+                f"optimizer.draws.{encoder}", None,
+                "the draw that the search of this study chose; run the search first, or give optimizer.draw",
+            )  # fmt: skip
+        return replace(self, learning_rate=self.learning_rates.get(encoder, self.default_learning_rate))
+
+
+def _log_uniform(random: Random, bounds: list[float]) -> float:
+    """Between the two bounds, uniform in its logarithm (Bergstra & Bengio 2012), to two digits."""
+    return float(f"{math.exp(random.uniform(*map(math.log, bounds))):.2g}")
 
 
 EPOCHS, MOST_EPOCHS = 4, 200

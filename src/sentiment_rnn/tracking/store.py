@@ -87,6 +87,8 @@ def check_store(config: TrackingConfig, directory_name: str = "tracking.director
     if is_server(uri):
         with store_errors(uri, config.experiment, "READ", name), quick_answers():
             MlflowClient(uri).search_experiments(max_results=1)
+    elif not (database := _database(uri)) or database.is_dir():  # not shown: it may hold a password
+        raise UserError(f"{name}: expected a server, http://HOST:PORT, or a file, sqlite:///FOLDER/mlflow.db")
 
 
 def open_store(
