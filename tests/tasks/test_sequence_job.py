@@ -12,7 +12,8 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.sequences import adding, copying
 from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.sweeps.callback import prepare
+from sentiment_rnn.sweeps.plan import Plan
+from sentiment_rnn.sweeps.preparation import prepare
 from sentiment_rnn.tasks.job import job_of
 from sentiment_rnn.tracking.results import Metrics, RecordedRun
 from sentiment_rnn.tracking.store import existing_store
@@ -102,9 +103,9 @@ def test_an_encoder_without_a_chosen_rate_takes_the_default_and_one_line_says_so
 ) -> None:
     caplog.set_level("INFO", logger="sentiment_rnn")
     overrides = ("encoder=gru", "++optimizer.learning_rates={rnn: 0.5}", "trainer.epochs=1")
-    prepare([small_config(tmp_path, f"seed={seed}", *overrides) for seed in range(2)], here=True)
+    prepare(Plan("adding", [], [small_config(tmp_path, f"seed={seed}", *overrides) for seed in range(2)]))
     line = "optimizer.learning_rate: this experiment has chosen none for gru; the default, 0.002, is used"
     assert caplog.text.count(line) == 1
     caplog.clear()
-    prepare([small_config(tmp_path, *overrides, "encoder=rnn")], here=True)
+    prepare(Plan("adding", [], [small_config(tmp_path, *overrides, "encoder=rnn")]))
     assert "has chosen none" not in caplog.text
