@@ -28,7 +28,7 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.schema import keys_of
 from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.sweeps import callback, hook
+from sentiment_rnn.sweeps.callback import exit_on_user_error
 from sentiment_rnn.tracking.store import open_store
 
 EXAMPLES = {
@@ -387,7 +387,7 @@ def test_a_sweep_that_cannot_be_prepared_was_not_interrupted(
     left: BaseException, interrupted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[bool] = []
-    monkeypatch.setattr(callback, "close_sweeps", ended.append)
+    monkeypatch.setattr(train, "close_sweeps", ended.append)
     monkeypatch.setattr(train, "job", Mock(side_effect=left))
     monkeypatch.setattr("sys.argv", ["sentiment-rnn train"])
     with pytest.raises(type(left)):
@@ -403,5 +403,5 @@ def test_a_sweep_that_cannot_be_prepared_was_not_interrupted(
     ],
 )
 def test_whatever_fails_before_a_run_begins_is_one_line(error: Exception, line: str) -> None:
-    with pytest.raises(SystemExit, match=line), hook.exit_on_user_error():
+    with pytest.raises(SystemExit, match=line), exit_on_user_error():
         raise error

@@ -49,13 +49,6 @@ def test_a_schedulers_handler_is_called_at_the_end_and_may_go_on() -> None:
     assert len(seen) == 2  # it is back in its place
 
 
-def test_an_ignored_signal_stays_ignored() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Interruption() as interruption:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert interruption.signal is None
-
-
 def test_an_ignored_signal_stays_so_where_another_library_takes_it_in_between() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with Interruption() as interruption:

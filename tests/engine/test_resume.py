@@ -22,8 +22,9 @@ from stored_runs import last_run, rows, runs_in
     [
         ("trainer.tested_epoch=last",),
         ("trainer.patience=2", "trainer.epochs=9", "optimizer.learning_rate=1e-30"),
+        ("trainer.target_score=99.0", "trainer.epochs=9"),
     ],
-    ids=["last epoch", "patience"],
+    ids=["last epoch", "patience", "target score"],
 )
 def test_a_run_that_was_interrupted_behind_its_last_epoch_trains_no_further(
     more: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
@@ -241,33 +240,10 @@ def test_how_long_all_epochs_take_is_said_after_the_first_where_it_is_long(
         assert len(found) == (shortest == 0)
 
 
-def test_early_stopping_ends_a_run_that_no_longer_improves(tmp_path: Path) -> None:
-    still = ("optimizer.learning_rate=1e-12", "trainer.epochs=9", "trainer.patience=2")
-    train(small_config(tmp_path, "encoder=bag", *still), [])
-    client, run = last_run(tmp_path)
-    assert len(client.get_metric_history(run.info.run_id, "val/accuracy")) == 3
-
-
 def test_a_run_ends_after_two_epochs_that_reach_the_target_score(tmp_path: Path) -> None:
     train(small_config(tmp_path, "encoder=bag", "trainer.epochs=4", "trainer.target_score=0.0"), [])
     client, run = last_run(tmp_path)
     assert len(client.get_metric_history(run.info.run_id, "val/accuracy")) == 2
-
-
-def test_a_run_at_its_target_score_that_was_interrupted_behind_its_last_epoch_trains_no_further(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = small_config(tmp_path, "encoder=bag", "trainer.epochs=9", "trainer.target_score=0.0")
-    with monkeypatch.context() as patched:
-        patched.setattr(pl.Trainer, "test", lambda *_, **__: pytest.fail("killed before the test"))
-        with pytest.raises(pytest.fail.Exception):
-            train(config, [])
-    client, broken = last_run(tmp_path)
-    assert broken.info.status == "FAILED"
-    train(config, [])
-    assert client.get_run(broken.info.run_id).info.status == "FINISHED"
-    steps = {point.step for point in client.get_metric_history(broken.info.run_id, "val/accuracy")}
-    assert len(steps) == 2
 
 
 def test_seconds_and_tokens_of_an_epoch_are_those_of_training_before_and_after_an_interruption(

@@ -63,7 +63,7 @@ def test_a_plan_downloads_nothing_and_says_so(tmp_path: Path, monkeypatch: pytes
     assert not (tmp_path / "data").exists()
 
 
-def test_the_time_of_a_run_is_that_of_the_epochs_that_are_left_and_of_what_stands_beside_them() -> None:
+def test_a_time_is_said_in_seconds_minutes_or_hours() -> None:
     assert plan._time(12.4) == "12 s"
     assert plan._time(600) == "10 min"
     assert plan._time(7200) == "2.0 h"

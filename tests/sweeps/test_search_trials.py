@@ -64,15 +64,6 @@ def searched(folder: Path, launcher: Launcher, at_once: int = 1, **changed: Any)
     return study, run_trials(study, SPACE, settings, at_once, launcher, lambda: None)
 
 
-def test_a_search_has_as_many_trials_as_it_was_told(tmp_path: Path) -> None:
-    launcher = Launcher()
-    study, failed = searched(tmp_path, launcher)
-    assert failed == 0
-    assert launcher.batches == [[number] for number in range(14)]
-    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 14
-    assert study.best_value < 0.1
-
-
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
 def test_a_search_that_was_interrupted_proposes_what_an_undisturbed_one_does(tmp_path: Path, sampler: str) -> None:
     whole = Launcher()

@@ -18,7 +18,8 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.engine import train as engine
 from sentiment_rnn.engine.machine import resolved
 from sentiment_rnn.engine.train import train
-from sentiment_rnn.sweeps.callback import prepare
+from sentiment_rnn.sweeps.plan import Plan
+from sentiment_rnn.sweeps.preparation import prepare
 from sentiment_rnn.tasks.job import Job, identity_of, job_of
 from sentiment_rnn.tracking.store import open_store
 from sentiment_rnn.tracking.sweeps import OpenSweep, find_sweep, jobs_of
@@ -69,12 +70,12 @@ def compared(ask: Ask, folder: Path, sweep: str) -> list[str]:
 
 def test_half_trained_runs_of_an_earlier_version_are_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     config = run_config(*ADDING, *SMALL, f"tracking.directory={tmp_path}")
-    prepare([config], here=True)
+    prepare(Plan("single", [], [config]))
     assert "half-trained" not in caplog.text
     folder = tmp_path / "checkpoints" / ("0" * 32)
     folder.mkdir(parents=True)
     (folder / "last.ckpt").touch()
-    prepare([config], here=True)
+    prepare(Plan("single", [], [config]))
     assert caplog.text.count(f"half-trained runs of an earlier version train anew; delete {folder.name}") == 1
 
 

@@ -16,7 +16,8 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.package import read_backbone
-from sentiment_rnn.sweeps.callback import prepare
+from sentiment_rnn.sweeps.plan import Plan
+from sentiment_rnn.sweeps.preparation import prepare
 from sentiment_rnn.tasks.job import job_of
 from sentiment_rnn.tasks.pretrained import _in_store
 from sentiment_rnn.tasks.reviews import ReviewJob, data_of, load_tested
@@ -156,7 +157,7 @@ def test_the_jobs_of_a_sweep_with_and_without_have_data_and_identities_of_their_
     register(open_store(config_of(folder).tracking), "words", {"champion": run_id})
     overrides = ["pretrained=null", "pretrained=words", f"pretrained={run_id}"]
     configs: list[Any] = [config_of(folder, override) for override in overrides]
-    _, identities = prepare(configs, here=True)
+    _, identities = prepare(Plan("words", [], configs))
     assert len(set(identities)) == 2
     assert identities[1] == identities[2]
     sizes = [len(job_of(config).data.corpus.tokenizer) for config in configs]

@@ -12,7 +12,8 @@ from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.sequences import adding, copying
 from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.sweeps.callback import prepare
+from sentiment_rnn.sweeps.plan import Plan
+from sentiment_rnn.sweeps.preparation import prepare
 from sentiment_rnn.tasks.job import job_of
 from sentiment_rnn.tracking.results import Metrics, RecordedRun
 from sentiment_rnn.tracking.store import existing_store
@@ -61,15 +62,6 @@ def test_early_stopping_ends_a_run_whose_loss_no_longer_falls(tmp_path: Path) ->
     assert len(client.get_metric_history(run.info.run_id, "val/loss")) == 3
 
 
-def test_a_checkpoint_of_every_epoch_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:
-    train(small_config(tmp_path, "trainer.keep_epochs=true", "trainer.epochs=3"), [])
-    client, run = last_run(tmp_path)
-    (folder,) = tmp_path.glob("runs/checkpoints/*")
-    assert {path.name for path in folder.glob("*.ckpt")} == {"epoch0.ckpt", "epoch1.ckpt", "epoch2.ckpt"}
-    losses = [point.value for point in client.get_metric_history(run.info.run_id, "val/loss")]
-    assert run.data.tags["sentiment_rnn.checkpoint"] == f"epoch{losses.index(min(losses))}.ckpt"
-
-
 def test_compare_says_of_a_task_that_classifies_no_reviews_that_it_cannot_read_it(tmp_path: Path) -> None:
     config = small_config(tmp_path)
     train(config, [])
@@ -91,20 +83,14 @@ def test_two_devices_are_refused_before_anything_is_made(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_same_seed_gives_the_same_losses_and_another_seed_others(tmp_path: Path) -> None:
-    # Each in a store of its own, where no finished run stands in for it.
-    found = [train(small_config(tmp_path / str(n), f"seed={seed}"), []) for n, seed in enumerate((1, 1, 2))]
-    assert found[0] == found[1] != found[2]
-
-
 def test_an_encoder_without_a_chosen_rate_takes_the_default_and_one_line_says_so_before_its_runs(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="sentiment_rnn")
     overrides = ("encoder=gru", "++optimizer.learning_rates={rnn: 0.5}", "trainer.epochs=1")
-    prepare([small_config(tmp_path, f"seed={seed}", *overrides) for seed in range(2)], here=True)
+    prepare(Plan("adding", [], [small_config(tmp_path, f"seed={seed}", *overrides) for seed in range(2)]))
     line = "optimizer.learning_rate: this experiment has chosen none for gru; the default, 0.002, is used"
     assert caplog.text.count(line) == 1
     caplog.clear()
-    prepare([small_config(tmp_path, *overrides, "encoder=rnn")], here=True)
+    prepare(Plan("adding", [], [small_config(tmp_path, *overrides, "encoder=rnn")]))
     assert "has chosen none" not in caplog.text

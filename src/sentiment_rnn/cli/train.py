@@ -19,6 +19,7 @@ from sentiment_rnn.config.messages import quoted
 from sentiment_rnn.config.store import check_choice, register_schema
 from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.sweeps.callback import close_sweeps
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -46,10 +47,7 @@ def main() -> None:
             interrupted = not isinstance(getattr(error, "code", None), str)
             raise
         finally:
-            if callback := sys.modules.get(
-                "sentiment_rnn.sweeps.callback"
-            ):  # which Hydra has imported if a sweep began
-                callback.close_sweeps(interrupted)
+            close_sweeps(interrupted)
 
 
 def flags_first(arguments: list[str]) -> list[str]:

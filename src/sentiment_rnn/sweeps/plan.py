@@ -91,7 +91,8 @@ def plan_of(config: DictConfig) -> Plan:
     check_encoder_keys(config, configs)
     for job_config in configs:
         check_devices(launcher, job_config.trainer)
-    at_once = trials_at_once(launcher, settings) if space else jobs_at_once(launcher, len(jobs))
+    batch = min(len(jobs), config.hydra.sweeper.get("max_batch_size") or len(jobs))
+    at_once = trials_at_once(launcher, settings) if space else jobs_at_once(launcher, batch)
     return Plan(name_of(config, configs[0].study), jobs, configs, runs_here(launcher), at_once, space, trials)
 
 
