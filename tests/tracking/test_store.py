@@ -97,7 +97,7 @@ def test_a_store_that_is_only_read_is_not_made(tmp_path: Path) -> None:
         existing_store(tracking(tmp_path / "runs"))
     assert list(tmp_path.iterdir()) == []
     open_store(tracking(tmp_path / "runs"))
-    with pytest.raises(UserError, match="no experiment other there; train first, or name another"):
+    with pytest.raises(UserError, match="no experiment other there, or it was deleted in MLflow; train first"):
         existing_store(tracking(tmp_path / "runs", experiment="other"))
     assert open_store(tracking(tmp_path / "runs")).client.get_experiment_by_name("other") is None
 
@@ -128,7 +128,7 @@ def test_a_deleted_experiment_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("uri", ["postgresql://me:secret@host/db", "nonsense://x", "runs"])
 def test_an_address_that_is_no_store_is_one_line_without_its_password(uri: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=rf"^tracking.uri={uri.partition(':')[0]}: .* \(make server, or") as refused:
+    with pytest.raises(UserError, match=r"^tracking.uri: expected a server, .* \(make server\)") as refused:
         open_store(tracking(tmp_path, uri=uri))
     assert "secret" not in str(refused.value)
     assert list(tmp_path.iterdir()) == []

@@ -197,8 +197,8 @@ def fetch_model(store: Store, name: str, folder: Path) -> Path:
     location = found_or_none(lambda: _location(store, name))
     if location is None:
         raise UserError(
-            f"model={name}: not in {store.uri}, or not for this user; compare --register registers a sweep's best, or "
-            "give --model=NAME or --run=ID"
+            f"model={name}: not in {store.uri}, or none that this user may read; compare --register registers "
+            "a sweep's best, or give --model=NAME or --run=ID"
         )
     return _download(store, location, folder)
 

@@ -74,11 +74,6 @@ def check_store(config: TrackingConfig, directory_name: str = "tracking.director
             f"{directory_name}={config.directory}: {unusable[0]}, of {directory}, cannot be in the address of a "
             "database; choose another folder"
         )
-    if not is_server(uri) and not uri.startswith("sqlite:"):  # a database would leave artifacts on whichever machine
-        raise UserError(
-            f"{name}={uri.partition(':')[0]}: no address of a store; give that of an MLflow server (make server, or "
-            "mlflow server --backend-store-uri … before a database), or none for SQLite"
-        )
     if is_server(uri) and ("@" in urlsplit(uri).netloc or urlsplit(uri).query):
         raise UserError(
             f"{name}: an address with a password in it; give the address alone, and the rest in "
@@ -88,7 +83,7 @@ def check_store(config: TrackingConfig, directory_name: str = "tracking.director
         with store_errors(uri, config.experiment, "READ", name), quick_answers():
             MlflowClient(uri).search_experiments(max_results=1)
     elif not (database := _database(uri)) or database.is_dir():  # not shown: it may hold a password
-        raise UserError(f"{name}: expected a server, http://HOST:PORT, or a file, sqlite:///FOLDER/mlflow.db")
+        raise UserError(f"{name}: expected a server, http://HOST:PORT (make server), or a file, sqlite:///FILE")
 
 
 def open_store(
@@ -158,7 +153,9 @@ def existing_store(
         client = MlflowClient(uri)
         experiment_id = found_or_none(lambda: _experiment(client, config.experiment))
     if experiment_id is None and of_experiment:
-        raise UserError(f"{uri}: no experiment {config.experiment} there; train first, or name another")
+        raise UserError(
+            f"{uri}: no experiment {config.experiment} there, or it was deleted in MLflow; train first, or name another"
+        )
     return Store(client, uri, experiment_id or "", Path(config.directory).expanduser().absolute(), config.experiment)
 
 

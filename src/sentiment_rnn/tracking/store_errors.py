@@ -42,14 +42,17 @@ SAYS_MISSING = ("No such file or directory", "404 Client Error")
 REMEDIES = {
     401: "the server does not know who you are (401); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
     "MLFLOW_TRACKING_TOKEN",
-    403: "the server refuses {user}, or this host name (403); ask whoever runs it for the permission {permission} on "
-    "{experiment}",
+    403: "the server refuses {user} (403), or does not accept this host name (MLFLOW_SERVER_ALLOWED_HOSTS); ask "
+    "whoever runs it for the permission {permission} on {experiment}",
     404: "no MLflow server answers there (404); check the address, or give none for SQLite",
 }
 """What a user reads, by the HTTP status of the answer."""
 UNWRITABLE = "disk is full|No space left on device|Disk quota exceeded|Read-only file system|readonly database"
 """Messages of SQLite and the system where nothing can be written."""
-FAULTS = f"Connection refused|No route to host|Connection reset|timed out|timeout|Failed to resolve|{UNWRITABLE}"
+FAULTS = (
+    "Connection refused|No route to host|Connection reset|Remote end closed|timed out|timeout|Failed to resolve|"
+    rf"\d+ error responses|file is not a database|database is locked|unable to open database file|{UNWRITABLE}"
+)
 """The few words that say it, in messages that are long."""
 STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError, sqlite3.Error)
 """Errors that a store raises: MLflow's own, those of a server that keeps artifacts, and those of a database."""
@@ -107,6 +110,8 @@ def _reason(error: Exception, experiment: str, permission: str) -> str:
     if status in REMEDIES and not (status == 404 and isinstance(error, RestException)):  # which MLflow explains
         user = os.environ.get("MLFLOW_TRACKING_USERNAME", "this user")
         return REMEDIES[status].format(user=user, permission=permission, experiment=experiment)
+    if "database is locked" in str(error):  # for which MLflow has the code of a server that is away
+        return "its database is locked by another process; wait until that is done, and try again"
     if no_answer(error):
         return f"no answer ({short_reason(error)}); start the server, or check the address (none means SQLite)"
     return short_reason(error)
