@@ -102,7 +102,7 @@ def test_a_model_of_real_reviews_is_asked_before_that_of_the_demo(compared: Path
 def test_an_experiment_can_be_named_and_has_to_be_there(compared: Path, ask: Ask) -> None:
     assert ask("runs", compared, "--experiment", "sentiment_rnn").stdout
     said = ask("runs", compared, "--experiment", "mine", status=1).stderr
-    assert "no experiment mine there; train first, or name another" in said
+    assert "no experiment mine there, or it was deleted in MLflow; train first" in said
 
 
 def test_a_model_is_found_though_its_experiment_was_deleted(compared: Path, store: Store, ask: Ask) -> None:

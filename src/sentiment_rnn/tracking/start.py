@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 from mlflow.entities import Run
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -18,11 +18,12 @@ from sentiment_rnn.tracking.names import (
     PRUNED_TAG,
     STUDY_TAG,
 )
-from sentiment_rnn.tracking.results import RUNNING, RecordedRun, runs_of
+from sentiment_rnn.tracking.results import KILLED, RUNNING, RecordedRun, runs_of
 from sentiment_rnn.tracking.run import PATIENCE, DivergedError, PrunedError, TrackedRun
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import (
     NO_SERVER,
+    STORE_ERRORS,
     NotRecordedError,
     quick_answers,
     store_errors,
@@ -52,9 +53,13 @@ def tracked_run(store: Store, description: Description, in_sweep: bool = False) 
         DivergedError: its loss became no number, now or before.
     """
     with CheckpointFolder(store, description.identity) as folder:
-        with store_errors(store.uri, store.experiment, "EDIT"):
-            # The server may start again between two jobs of a sweep.
-            run = until_answered(lambda: start(store, folder, description, in_sweep), PATIENCE if in_sweep else 0)
+        try:
+            with store_errors(store.uri, store.experiment, "EDIT"):
+                # The server may start again between two jobs of a sweep.
+                run = until_answered(lambda: start(store, folder, description, in_sweep), PATIENCE if in_sweep else 0)
+        except (KeyboardInterrupt, SystemExit):
+            _end_started(store, description.identity, folder.token)
+            raise
         if run.finished:
             yield run
         else:
@@ -113,6 +118,14 @@ def _new_run(store: Store, token: str, parent: Run | None, tags: dict[str, str],
     if not run.info.run_id:
         raise NotRecordedError(NO_SERVER)
     return run
+
+
+def _end_started(store: Store, identity: str, token: str) -> None:
+    """Say of a run that was interrupted while it was started that it is KILLED."""
+    with suppress(*STORE_ERRORS), quick_answers():
+        for run in runs_of(store, [identity]):
+            if run.status == RUNNING and run.tags.get(FOLDER_TAG) == token:
+                store.client.set_terminated(run.run_id, KILLED)
 
 
 @contextmanager
