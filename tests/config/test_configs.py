@@ -19,7 +19,7 @@ from sentiment_rnn.config.run import SHARED, ReviewConfig, RunConfig, SequenceCo
 from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.sweeps import callback
-from sentiment_rnn.sweeps.plan import check_encoder_keys, job_configs, job_overrides
+from sentiment_rnn.sweeps.plan import check_encoder_keys, job_configs, job_overrides, plan_of
 
 CHOICES = sorted(
     path.relative_to(CONFIGURATION).with_suffix("").as_posix()
@@ -130,6 +130,16 @@ def test_jobs_of_one_batch_are_launched_together(
     monkeypatch.setattr(callback, "active", [SimpleNamespace(jobs=[[f"seed={seed}"] for seed in range(4)])])
     sweeper.sweep([])
     assert launched == batches
+
+
+@pytest.mark.parametrize(("most", "at_once"), [(2, 2), (9, 3)])
+def test_a_sweep_runs_no_more_jobs_side_by_side_than_a_batch_has(most: int, at_once: int) -> None:
+    config = composed(
+        "experiment=demo", "hydra.mode=MULTIRUN", "hydra/launcher=joblib", "hydra.launcher.n_jobs=3",
+        f"hydra.sweeper.max_batch_size={most}",
+    )  # fmt: skip
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        assert plan_of(config).at_once == at_once
 
 
 def test_the_headline_compares_three_encoders_over_three_seeds_at_the_last_state() -> None:
