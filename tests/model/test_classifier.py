@@ -9,6 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+import yaml
 from hydra import compose, initialize_config_dir
 from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig
@@ -35,7 +36,10 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "bag": {"_target_": "sentiment_rnn.model.encoders.Bag"},
 }
 RECURRENT = {"hidden_size": 8, "layers": 1, "bidirectional": False, "dropout": 0.0, "recurrent_init": "orthogonal"}
-POOLINGS = {"last": "Last", "mean": "Mean", "max": "Max", "mean_max": "MeanMax", "last_mean_max": "LastMeanMax"}
+POOLINGS = {
+    path.stem: yaml.safe_load(path.read_text()) for path in sorted(Path(CONFIGURATION, "pooling").glob("*.yaml"))
+}
+"""Every pooling that `conf/` has, a new one too."""
 EACH_ENCODER = pytest.mark.parametrize("encoder", list(ENCODERS))
 EACH_POOLING = pytest.mark.parametrize("pooling", list(POOLINGS))
 
@@ -64,9 +68,7 @@ def build_classifier(encoder: str = "lstm", pooling: str = "last", **overrides: 
     return SentimentClassifier(
         50,
         encoder=({} if encoder == "bag" else RECURRENT) | {"name": encoder} | ENCODERS[encoder],
-        pooling={
-            "_target_": f"sentiment_rnn.model.pooling.{POOLINGS[pooling]}", "name": pooling, "dropout": 0.0,
-        },
+        pooling=POOLINGS[pooling],
         **sections,
     )  # fmt: skip
 
