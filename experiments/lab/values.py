@@ -7,6 +7,7 @@ A value is one of
     seeds / PROTOCOL / ARM / CONDITION        seeds that succeed, of all
     accuracy / STUDY / ARM                    mean test accuracy over seeds [%]
     points / STUDY / ARM / STUDY / ARM        difference of two of those, first - second [percentage points]
+    search / ARM / LAG                        S(4) of the study `reach`, with its 95 % interval [%]
 
 `make readme` writes what stands between the two comments.
 """
@@ -19,6 +20,8 @@ from statistics import fmean
 
 import pandas as pd
 
+from experiments.lab.reach import SEARCH, success_interval
+from experiments.lab.reach_findings import DrawnEvidence, share
 from experiments.lab.rules import evidence_of
 from experiments.lab.study import Study
 from experiments.lab.table import read_results, values_of
@@ -58,9 +61,17 @@ def _values(studies: Sequence[Study]) -> Callable[[Path, str], str]:
     def accuracy(study: str, arm: str) -> float:
         return 100 * fmean(values_of(results(study), "accuracy")[arm, ""].values())
 
+    def search(arm: str, lag: str) -> str:
+        study = by_name["reach"]
+        runs = DrawnEvidence(study, study.protocols["reach"], results("reach")).runs(arm, lag)
+        if runs is None:
+            raise LookupError(f"not all runs of {arm} at {lag} are there")
+        return share(success_interval(runs, SEARCH))
+
     kinds: dict[str, Callable[..., str]] = {
         "seeds": seeds,
         "accuracy": lambda study, arm: f"{accuracy(study, arm):.1f}",
+        "search": search,
         "points": lambda study, arm, *other: f"{accuracy(study, arm) - accuracy(*other):.1f}",
     }
 

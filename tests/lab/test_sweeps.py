@@ -65,7 +65,10 @@ def check_planned(study: Study, sweep: Sweep, arm: str) -> None:
     """That the configuration of a run is what its study declares."""
     config = composed(study, sweep, arm)
     assert (config.study, config.seed, config.encoder.name) == (sweep.name, sweep.seeds[0], study.arms[arm].encoder)
-    assert config.optimizer.draw == (sweep.draws[0] if sweep.draws else sweeps.chosen_draws(study, sweep)[arm])
+    if sweep.best_of:
+        assert config.optimizer.draw in study.sweep(sweep.best_of).draws
+    else:
+        assert config.optimizer.draw == (sweep.draws[0] if sweep.draws else sweeps.chosen_draws(study, sweep)[arm])
     if sweep.condition.isdecimal():
         assert config.data.max_lag == int(sweep.condition)
     elif sweep.condition:
