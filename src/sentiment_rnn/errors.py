@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 
 
 class UserError(Exception):
-    """Something the person at the keyboard can mend; its message is the one line they see, without
-    what a stranger's file can say to a terminal."""
+    """Something the person at the keyboard can mend; its message is the one line they see, without what
+    a stranger's file can say to a terminal."""
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))

@@ -10,6 +10,10 @@ from typing import Any
 import filelock
 import psutil
 
+SILENT_SECONDS = 5.0
+"""Time for which a command waits without a message."""
+log = logging.getLogger("sentiment_rnn")
+
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
     """Write a file as `replacement_of` has it."""
@@ -29,11 +33,6 @@ def replacement_of(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-SILENT_SECONDS = 5.0
-"""Time for which a command waits without a message."""
-log = logging.getLogger("sentiment_rnn")
 
 
 class FileLock(filelock.FileLock):

@@ -326,7 +326,7 @@ def _log_uniform(random: Random, bounds: list[float]) -> float:
 
 EPOCHS, MOST_EPOCHS = 4, 200
 """Epochs of a run that was given no number, at least and at most."""
-# Those that are refused copy this process with its connection to the store, but without the thread that sends to it.
+# Those that are refused copy this process, and two would use one connection to the store.
 Strategy = Annotated[
     str, in_words("a strategy that starts processes of its own, such as ddp", "^(?!.*(fork|spawn|notebook))")
 ]

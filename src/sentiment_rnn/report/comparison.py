@@ -32,6 +32,16 @@ from sentiment_rnn.tracking.names import (
 )
 from sentiment_rnn.tracking.results import RecordedRun
 
+REVIEWS = "test_reviews"
+"""Column of `results.csv`: a digest of the test reviews that a run was scored on."""
+NOT_COMPARED = (
+    *("study", "seed", "tracking", "encoder.label", "encoder.color", "data.directory", "trainer.threads"),
+    *("trainer.jobs_at_once", "trainer.progress_bar", "trainer.log_every_n_steps", "trainer.checkpoint_minutes"),
+)
+"""Keys, and sections, that change no result."""
+NONE = "–"
+"""Of a key that an arm does not have."""
+
 
 def percent_with_deviation(value: Spread) -> str:
     """`88.1 ± 0.2 %`, or `88.1 %` for a single seed."""
@@ -83,10 +93,6 @@ def columns_of(metrics: Iterable[str]) -> list[Column]:
     further = sorted(metric for metric in set(metrics) - named if metric.startswith("test/"))
     titled = (Column(metric, metric.removeprefix("test/").replace("_", " ")) for metric in further)
     return [*SCORES, *titled, *COSTS]
-
-
-REVIEWS = "test_reviews"
-"""Column of `results.csv`: a digest of the test reviews that a run was scored on."""
 
 
 @dataclass(frozen=True)
@@ -364,15 +370,6 @@ def in_words(arms: Sequence[Arm]) -> list[str]:
 def _accuracy(accuracies: Sequence[float]) -> str:
     """A cell of accuracies by seed; a blank where there are none."""
     return percent_with_deviation(spread(accuracies)) if accuracies else ""
-
-
-NOT_COMPARED = (
-    *("study", "seed", "tracking", "encoder.label", "encoder.color", "data.directory", "trainer.threads"),
-    *("trainer.jobs_at_once", "trainer.progress_bar", "trainer.log_every_n_steps", "trainer.checkpoint_minutes"),
-)
-"""Keys, and sections, that change no result."""
-NONE = "–"
-"""Of a key that an arm does not have."""
 
 
 def settings_tables(arms: Sequence[Arm]) -> tuple[Table, Table]:

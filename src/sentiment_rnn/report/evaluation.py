@@ -21,6 +21,7 @@ from sentiment_rnn.report.tables import Table
 
 LIMITS = (0.2, 20.0)
 """Between which a temperature is sought."""
+MISTAKES = 20
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -52,9 +53,6 @@ def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Mean negative log-likelihood, in nats; a probability of 0 counts as 1e-7."""
     right = np.where(labels == 1, probabilities, 1 - probabilities.astype(np.float64))
     return float(-np.log(np.clip(right, 1e-7, 1)).mean())
-
-
-MISTAKES = 20
 
 
 class Mistake(NamedTuple):

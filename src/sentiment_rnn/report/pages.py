@@ -18,6 +18,22 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+OF_THE_GRAMMAR = (
+    "the seating was rather awful but i really liked the movie .",
+    "i was disappointed in the picture and i was delighted with the popcorn .",
+    "the film was simply wonderful , the doors opened at eight but the parking was dreadful .",
+    "i enjoyed the service but the movie was certainly dull , my sister came along and the popcorn was lovely .",
+)
+"""Examples for models that have read generated reviews alone: no other word is known to them."""
+OF_FILMS = (
+    "The beginning is slow, but the ending is one of the finest I have seen.",
+    "The beginning is promising, but the ending is a complete waste of time.",
+    "I did not expect to like this film, and I loved every minute of it.",
+    "The trailer is the best part. The film itself is dull, predictable and far too long.",
+)
+"""Examples for other models. Two LSTMs of IMDb (seed 0, with dropout and without) give each right answer over 80 %."""
+LONGEST = 100_000
+"""Characters that can be typed or pasted."""
 
 
 def render(template: str, folder: Path | None = None, **values: Any) -> str:
@@ -57,24 +73,6 @@ def shade(probability: float) -> str:
         return "none"
     strength = min(0.75, abs(probability - 0.5) * 1.5)
     return f"rgba(var(--{'negative' if probability < 0.5 else 'positive'}), {strength:.2f})"
-
-
-OF_THE_GRAMMAR = (
-    "the seating was rather awful but i really liked the movie .",
-    "i was disappointed in the picture and i was delighted with the popcorn .",
-    "the film was simply wonderful , the doors opened at eight but the parking was dreadful .",
-    "i enjoyed the service but the movie was certainly dull , my sister came along and the popcorn was lovely .",
-)
-"""Examples for models that have read generated reviews alone: no other word is known to them."""
-OF_FILMS = (
-    "The beginning is slow, but the ending is one of the finest I have seen.",
-    "The beginning is promising, but the ending is a complete waste of time.",
-    "I did not expect to like this film, and I loved every minute of it.",
-    "The trailer is the best part. The film itself is dull, predictable and far too long.",
-)
-"""Examples for other models. Two LSTMs of IMDb (seed 0, with dropout and without) give each right answer over 80 %."""
-LONGEST = 100_000
-"""Characters that can be typed or pasted."""
 
 
 def typed_page(predictors: Mapping[str, Predictor]) -> str:

@@ -25,6 +25,8 @@ from sentiment_rnn.tasks.job import Objective, job_of
 from sentiment_rnn.tracking.run import DivergedError, PrunedError
 from sentiment_rnn.tracking.sweeps import OpenSweep
 
+log = logging.getLogger("sentiment_rnn")
+
 
 def open_study(path: Path, mode: str, settings: SearchConfig) -> optuna.Study:
     """The study of a search, made if it is missing.
@@ -62,8 +64,6 @@ def drop_broken_line(path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(file.read().rfind(b"\n") + 1)
 
-
-log = logging.getLogger("sentiment_rnn")
 
 Launch = Callable[[Sequence[Sequence[str]]], Sequence[Any]]
 """Runs jobs by their overrides; gives of each its score, or the exception that ended it."""

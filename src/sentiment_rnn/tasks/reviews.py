@@ -26,6 +26,9 @@ from sentiment_rnn.tracking.names import BEST_ACCURACY
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.run import TrackedRun
 
+OUR_SOURCES = ("sentiment_rnn.data.sources.",)
+"""Modules that a run may name as its source without anybody having imported it."""
+
 
 class ReviewJob(TextJob):
     """Train a classifier of reviews; record its predictions, its gradients and the packaged model."""
@@ -110,10 +113,6 @@ def gradient_sample(data: ReviewData, seed: int, size: int = 128) -> Batch:
     """A batch of validation reviews, the same for every encoder of a seed."""
     reviews = data.reviews("validation")
     return reviews[np.random.default_rng(seed).permutation(len(reviews))[:size].tolist()]
-
-
-OUR_SOURCES = ("sentiment_rnn.data.sources.",)
-"""Modules that a run may name as its source without anybody having imported it."""
 
 
 def data_of(result: RecordedRun) -> ReviewData:

@@ -39,6 +39,16 @@ from sentiment_rnn.tracking.names import (
 
 CODE = ("py", "cpp", "h", "yaml", "toml")
 """Endings of files that decide what a run does."""
+LONGEST_PARAM = 6000
+"""Characters of a parameter that MLflow keeps."""
+LONGEST_NAME = 250
+"""Characters of a run's name that MLflow keeps."""
+MAIN = (
+    *("seed", "precision", "task.name", "data.name", "data.max_lag", "encoder.name", "encoder.hidden_size"),
+    *("encoder.layers", "embedding.size", "pooling.name", "optimizer.learning_rate", "trainer.accelerator"),
+    *("trainer.epochs", "pretrained"),
+)
+"""Parameters that MLflow's pages show of every run."""
 
 
 def origin_tags() -> dict[str, str]:
@@ -102,18 +112,6 @@ def processor_name(accelerator: str) -> str:
     name = runtime.cpuinfo("model name") or platform.processor() or platform.machine()
     generation = ".".join(filter(None, map(runtime.cpuinfo, ("cpu family", "model"))))
     return ", ".join([f"{name} {generation}".strip(), *runtime.bfloat16_units()])
-
-
-LONGEST_PARAM = 6000
-"""Characters of a parameter that MLflow keeps."""
-LONGEST_NAME = 250
-"""Characters of a run's name that MLflow keeps."""
-MAIN = (
-    *("seed", "precision", "task.name", "data.name", "data.max_lag", "encoder.name", "encoder.hidden_size"),
-    *("encoder.layers", "embedding.size", "pooling.name", "optimizer.learning_rate", "trainer.accelerator"),
-    *("trainer.epochs", "pretrained"),
-)
-"""Parameters that MLflow's pages show of every run."""
 
 
 @dataclass(frozen=True)
