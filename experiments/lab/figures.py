@@ -87,7 +87,6 @@ def share_panels(
     shares: Mapping[str, Mapping[int, Interval]],
     styles: Arms,
     title: str = "",
-    ylabel: str = SUCCEED,
 ) -> Figure:
     """Share of seeds that succeed by lag, a panel for each arm, in a band of its exact intervals; others are pale."""
     tried = {lag for by_lag in shares.values() for lag in by_lag}
@@ -105,7 +104,7 @@ def share_panels(
         axes.axhline(100 * MOST, **GUIDE)
         axes.set(ylim=(-4, 104), yticks=(0, 50, 100))
 
-    figure = arm_panels(list(shares), styles, LAG, ylabel, draw)
+    figure = arm_panels(list(shares), styles, LAG, SUCCEED, draw)
     figure.suptitle(title, fontsize="medium")
     return figure
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from experiments.lab.pictures import reach, save_picture
+from experiments.lab.pictures import save_picture
 from experiments.lab.reach import SEARCH
-from experiments.lab.reach_findings import DrawnEvidence, searches
+from experiments.lab.reach_findings import DrawnEvidence, figure, searches
 from experiments.lab.run import results_so_far, run
 from experiments.lab.study import ENCODERS, Arm, Study, Sweep, encoder_file, encoder_settings, find_study
 from experiments.lab.sweeps import key_of
@@ -168,5 +168,6 @@ def draw(study: Study, folder: Path) -> Table:
     evidence = DrawnEvidence(replace(committed, arms={**study.arms, **committed.arms}), every, rows)
     table = searches(evidence)
     write_folder(folder, {"table.md": markdown([table])}, {})
-    save_picture(folder, STUDY, reach(evidence))
+    if drawn := figure(evidence):
+        save_picture(folder, STUDY, drawn)
     return table

@@ -4,12 +4,13 @@
 - `reach`: how likely a search of four draws succeeds, by encoder and lag;
 - `steps`: the share of runs that has learned, by training steps;
 - `cut`: accuracy by how far back the gradient reaches;
-- `text`: accuracy on IMDb, drawn or from a language model, at the last state or pooled.
+- `text`: accuracy on IMDb, from scratch or from a language model, at the last state or pooled.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 import matplotlib
@@ -20,12 +21,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from experiments.lab.figures import label_ends, mark_rows
-from experiments.lab.reach import SEARCH, success_interval
-from experiments.lab.reach_findings import DrawnEvidence, first_draws
+from experiments.lab.figures import label_ends
+from experiments.lab.reach_findings import DrawnEvidence, figure, first_draws
 from experiments.lab.rules import LEARNS
 from experiments.lab.study import find_study
-from experiments.lab.table import RESULTS, read_results
+from experiments.lab.table import RESULTS, read_results, values_of
 from sentiment_rnn.data.sources.generated import CINEMA, FILM, JOINTS, write_review
 from sentiment_rnn.report.plotting import GUIDE, WIDTH, ink, line_of, new_figure, save_figure, styled
 
@@ -33,6 +33,9 @@ FOLDER = Path("docs", "images")
 DECIDES, DISTRACTS, NEUTRAL = "#CFE3F5", "#FBE3C8", "#FFFFFF"
 """Colours of clauses: about the film, about the cinema, about neither."""
 CUT = "#B00020"
+"""Colour of where a gradient stops, and of what fails for it."""
+SEED, DRAWN_LAG = 42, 22
+"""Of the drawn review."""
 PUBLISHED = {"linear, published": 91.82, "LSTM, published": 94.09}
 """Test accuracy on IMDb [%]: of naive Bayes log-count ratios with logistic regression (Mesnil et al. 2015, their code),
 and of one LSTM with virtual adversarial training (Miyato et al. 2017, table 2)."""
@@ -114,52 +117,17 @@ def boxes(axes: Axes, words: Sequence[Word], lag: int) -> None:
 
 
 @styled
-def reach(evidence: DrawnEvidence) -> Figure:
-    """Encoder by lag: the probability that a search of four draws succeeds as a colour, and the window beside it; cells
-    whose gates start slow are below the others."""
-    slow = [arm for arm in evidence.arms if arm.endswith("_chrono")]
-    arms = [arm for arm in evidence.arms if arm not in slow] + slow
-    figure, (axes,) = new_figure(height=1.2 + 0.36 * len(arms))
-    shades = matplotlib.colormaps["Blues"]
-    for row, arm in enumerate(arms):
-        for column, at in enumerate(evidence.conditions):
-            if not (runs := evidence.runs(arm, at)):
-                continue
-            share = success_interval(runs, SEARCH).estimate
-            axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=shades(0.85 * share)))
-            text = f"{100 * share:.0f} %   ({runs.window.sum()} of {len(runs.draws)})"
-            axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.6 else "#222222")
-    if slow and len(slow) < len(arms):
-        axes.axhline(len(arms) - len(slow) - 0.5, color="#444444", lw=1)
-    mark_rows(axes, [evidence.label(arm) for arm in arms])
-    axes.set_xticks(range(len(evidence.conditions)), [f"lag about {at}" for at in evidence.conditions])
-    axes.set_xlim(-0.55, len(evidence.conditions) - 0.45)
-    axes.xaxis.tick_top()
-    axes.grid(False)
-    axes.tick_params(length=0)
-    axes.spines[["left", "bottom"]].set_visible(False)
-    figure.suptitle(
-        f"How often a search of {SEARCH} draws of learning rate and clipping succeeds\n"
-        "(in brackets: draws with which both seeds succeed)",
-        x=0.01, ha="left", fontsize=10,
-    )  # fmt: skip
-    return figure
-
-
-@styled
 def steps(evidence: DrawnEvidence, at: str) -> Figure:
     """Share of all runs at a lag that has passed 90 % on validation, by training steps; a line for each encoder."""
     figure, (axes,) = new_figure(height=4.2)
-    numbers, lines = np.array(evidence.protocol.steps), []
+    lines = []
     for arm, condition, of in first_draws(evidence):
         if condition != at:
             continue
-        runs = evidence.by_run(arm, at)
-        passed = runs.steps[runs.learned == 1].to_numpy() if "steps" in runs else np.array([])
-        share = 100 * (passed[:, None] <= numbers).sum(0) / of.succeeds.size
-        style = evidence.study.arms[arm]
-        lines += axes.plot([0, *numbers], [0, *share], color=style.color, label=style.label, **line_of(arm))
-    axes.set(xlim=(0, numbers[-1]), ylim=(0, 100), xlabel=f"training steps, lag about {at}")
+        learned, style = evidence.learned_within(arm, at), evidence.study.arms[arm]
+        share = [100 * runs / of.succeeds.size for runs in learned.values()]
+        lines += axes.plot([0, *learned], [0, *share], color=style.color, label=style.label, **line_of(arm))
+    axes.set(xlim=(0, evidence.protocol.steps[-1]), ylim=(0, 100), xlabel=f"training steps, lag about {at}")
     axes.set_ylabel(f"runs above {100 * LEARNS:g} % on validation [%]")
     axes.set_title("Runs that have learned, of all draws and seeds", fontweight="normal")
     label_ends(figure, axes, lines)
@@ -169,14 +137,14 @@ def steps(evidence: DrawnEvidence, at: str) -> Figure:
 @styled
 def cut(results: pd.DataFrame) -> Figure:
     """Test accuracy of an LSTM by how many steps back its gradient reaches, at two lags; a dot is a seed."""
-    scores = results[(results.metric == "accuracy") & (results.split == "test")]
+    scores = values_of(results, "accuracy")
     figure, panels = new_figure(2, height=3.2)
     for axes, lag in zip(panels, (20, 100), strict=True):
-        at_lag = scores[scores.condition == str(lag)]
-        steps_back = {arm: int(arm.rpartition("_")[2]) for arm in at_lag.arm.unique() if "_truncated_" in arm}
+        accuracies = {arm: [*of_seed.values()] for (arm, condition), of_seed in scores.items() if condition == str(lag)}
+        steps_back = {arm: int(arm.rpartition("_")[2]) for arm in accuracies if "_truncated_" in arm}
         arms = [*sorted(steps_back, key=lambda arm: steps_back[arm]), "lstm_chrono"]
         for place, arm in enumerate(arms):
-            values = 100 * at_lag[at_lag.arm == arm].value.to_numpy()
+            values = np.multiply(100, accuracies[arm])
             reaches = steps_back.get(arm, math.inf) > lag
             axes.scatter(place + np.linspace(-0.15, 0.15, len(values)), values, s=28, lw=0, alpha=0.65,
                          color="#0072B2" if reaches else CUT)  # fmt: skip
@@ -202,8 +170,8 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind("last state,\ndrawn", "imdb", {"rnn": "rnn", "lstm": "lstm", "gru": "gru"}),
-    Kind("pooled,\ndrawn", "imdb",
+    Kind("last state,\nfrom scratch", "imdb", {"rnn": "rnn", "lstm": "lstm", "gru": "gru"}),
+    Kind("pooled, two ways,\nfrom scratch", "imdb",
          {"rnn": "rnn_mean_max_two_way", "lstm": "lstm_mean_max_two_way", "gru": "gru_mean_max_two_way"}),
     Kind("last state, from a\nlanguage model", "best", {"rnn": "rnn_last", "lstm": "lstm_last", "gru": "gru_last"}),
     Kind("pooled, from a\nlanguage model", "best",
@@ -216,16 +184,15 @@ def text(results: Mapping[str, pd.DataFrame]) -> Figure:
     """Test accuracy on IMDb by kind of classifier, a dot for each run, with lines at published values."""
     figure, (axes,) = new_figure(height=4.0)
     styles = find_study("imdb").arms
+    scores = {study: values_of(table, "accuracy") for study, table in results.items()}
     for column, kind in enumerate(KINDS):
-        scores = results[kind.study]
-        scores = scores[(scores.metric == "accuracy") & (scores.split == "test")]
         for place, (encoder, arm) in enumerate(kind.arms.items()):
-            values = 100 * scores[scores.arm == arm].value.to_numpy()
+            values = np.multiply(100, [*scores[kind.study][arm, ""].values()])
             x, style = column + 0.22 * (place - 1), styles[encoder]
             axes.scatter(x + np.linspace(-0.05, 0.05, len(values)), values, s=28, color=style.color, alpha=0.65, lw=0,
                          marker=line_of(encoder)["marker"], label=encoder.upper() if column == 0 else None)  # fmt: skip
-    bag = results["imdb"][(results["imdb"].arm == "bag") & (results["imdb"].metric == "accuracy")].value
-    for name, value in {"bag of words": 100 * bag.mean(), **PUBLISHED}.items():
+    bag = 100 * fmean(scores["imdb"]["bag", ""].values())
+    for name, value in {"bag of words": bag, **PUBLISHED}.items():
         axes.axhline(value, **GUIDE)
         axes.annotate(f"{name} {value:.1f}", (len(KINDS) - 0.45, value), va="center", fontsize="small", color="#555555",
                       annotation_clip=False)  # fmt: skip
@@ -238,21 +205,21 @@ def text(results: Mapping[str, pd.DataFrame]) -> Figure:
 
 def pictures() -> Iterator[tuple[str, Figure]]:
     """Name and figure of each picture whose results are there."""
-    words, lag = drawn_review(label=1, lag=22, seed=SEED), 22
-    yield "review", review(words, lag)
+    yield "review", review(drawn_review(label=1, lag=DRAWN_LAG, seed=SEED), DRAWN_LAG)
     study = find_study("reach")
     if (study.folder / RESULTS).is_file():
         evidence = DrawnEvidence(study, study.protocol("reach"), read_results(study.folder))
-        yield "reach", reach(evidence)
-        yield "steps", steps(evidence, "100")
+        if drawn := figure(evidence):
+            yield "reach", drawn
+            yield "steps", steps(evidence, "100")
     yield "cut", cut(read_results(find_study("ablation").folder))
     yield "text", text({name: read_results(find_study(name).folder) for name in ("imdb", "best")})
 
 
 def write_pictures(root: Path) -> None:
     """Write each picture as `save_picture` does."""
-    for name, figure in pictures():
-        save_picture(root / FOLDER, name, figure)
+    for name, picture in pictures():
+        save_picture(root / FOLDER, name, picture)
 
 
 def save_picture(folder: Path, name: str, figure: Figure) -> None:
@@ -261,7 +228,3 @@ def save_picture(folder: Path, name: str, figure: Figure) -> None:
     save_figure(figure, folder / f"{name}.png")
     with matplotlib.rc_context({"svg.hashsalt": name}):
         figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-
-
-SEED = 42
-"""Of the drawn review."""

@@ -16,16 +16,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from experiments.lab import figures
+from experiments.lab.figures import mark_rows
 from experiments.lab.p_values import LEVEL, holm
 from experiments.lab.reach import (
     SEARCH,
     SEARCHES,
     DrawnRuns,
     drawn_runs,
+    search_success,
     success_difference,
     success_interval,
     success_p,
@@ -35,6 +38,7 @@ from experiments.lab.reach import (
 from experiments.lab.rules import LEARNS, MOST, Numbers, Verdict, above, below, judged, within
 from experiments.lab.statistics import points
 from experiments.lab.study import DRAWN_TESTS, Claim, Protocol, Study, Sweep
+from sentiment_rnn.report.plotting import new_figure, styled
 from sentiment_rnn.report.statistics import Interval, bounded
 from sentiment_rnn.report.tables import Table
 
@@ -85,6 +89,13 @@ class DrawnEvidence:
         (sweep,) = (one for one in self.sweeps if arm in one.arms and (one.condition, one.again) == (condition, False))
         of_arm = self.table[(self.table.sweep == sweep.name) & (self.table.arm == arm)]
         return of_arm.pivot(index="seed", columns="metric", values="value")
+
+    def learned_within(self, arm: str, condition: str) -> dict[int, int]:
+        """Runs of an arm at a condition that have reached `LEARNS` on validation, by each number of steps of
+        `Protocol.steps`."""
+        runs = self.by_run(arm, condition)
+        passed = runs.steps[runs.learned == 1] if "steps" in runs else pd.Series(dtype=float)
+        return {number: int((passed <= number).sum()) for number in self.protocol.steps}
 
     def label(self, arm: str) -> str:
         """Name of an arm in tables."""
@@ -265,9 +276,8 @@ def steps(evidence: DrawnEvidence) -> Table:
     """Runs that have reached `LEARNS` on validation by each number of steps of `Protocol.steps`."""
     rows = []
     for arm, at, of in first_draws(evidence):
-        runs = evidence.by_run(arm, at)
-        passed = runs.steps[runs.learned == 1] if "steps" in runs else pd.Series(dtype=float)
-        cells = [f"{(passed <= number).sum()}/{of.succeeds.size}" for number in evidence.protocol.steps]
+        learned = evidence.learned_within(arm, at)
+        cells = [f"{learned[number]}/{of.succeeds.size}" for number in evidence.protocol.steps]
         rows.append((evidence.label(arm), at, *cells))
     title = f"Runs that have reached {100 * LEARNS:g} % on validation within so many steps"
     return Table(title, ("arm", "lag", *(f"{number:,}" for number in evidence.protocol.steps)), rows)
@@ -311,12 +321,36 @@ def fresh(evidence: DrawnEvidence) -> Table:
     )
 
 
+@styled
 def figure(evidence: DrawnEvidence) -> Figure | None:
-    """S(4) by lag, a panel for each arm; None where no arm is whole."""
-    shares = {
-        arm: {int(at): success_interval(runs, SEARCH) for at in evidence.conditions if (runs := evidence.runs(arm, at))}
-        for arm in evidence.arms
-    }
-    whole = {arm: of for arm, of in shares.items() if of}
-    ylabel = f"a search of {SEARCH} draws succeeds [%]"
-    return figures.share_panels(whole, evidence.study.arms, figures.SUCCESS, ylabel=ylabel) if whole else None
+    """Encoder by lag: the probability that a search of four draws succeeds as a colour, and the window beside it; cells
+    whose gates start slow are below the others. None where no arm is whole."""
+    if not evidence.whole:
+        return None
+    slow = [arm for arm in evidence.arms if arm.endswith("_chrono")]
+    arms = [arm for arm in evidence.arms if arm not in slow] + slow
+    figure, (axes,) = new_figure(height=1.2 + 0.36 * len(arms))
+    shades = matplotlib.colormaps["Blues"]
+    for row, arm in enumerate(arms):
+        for column, at in enumerate(evidence.conditions):
+            if not (runs := evidence.runs(arm, at)):
+                continue
+            share = search_success(runs, SEARCH)
+            axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=shades(0.85 * share)))
+            text = f"{100 * share:.0f} %   ({runs.window.sum()} of {len(runs.draws)})"
+            axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.6 else "#222222")
+    if slow and len(slow) < len(arms):
+        axes.axhline(len(arms) - len(slow) - 0.5, color="#444444", lw=1)
+    mark_rows(axes, [evidence.label(arm) for arm in arms])
+    axes.set_xticks(range(len(evidence.conditions)), [f"lag about {at}" for at in evidence.conditions])
+    axes.set_xlim(-0.55, len(evidence.conditions) - 0.45)
+    axes.xaxis.tick_top()
+    axes.grid(False)
+    axes.tick_params(length=0)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    figure.suptitle(
+        f"How often a search of {SEARCH} draws of learning rate and clipping succeeds\n"
+        "(in brackets: draws with which both seeds succeed)",
+        x=0.01, ha="left", fontsize=10,
+    )  # fmt: skip
+    return figure

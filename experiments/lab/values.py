@@ -61,9 +61,13 @@ def _values(studies: Sequence[Study]) -> Callable[[Path, str], str]:
     def accuracy(study: str, arm: str) -> float:
         return 100 * fmean(values_of(results(study), "accuracy")[arm, ""].values())
 
-    def search(arm: str, lag: str) -> str:
+    @cache
+    def evidence_of_reach() -> DrawnEvidence:
         study = by_name["reach"]
-        runs = DrawnEvidence(study, study.protocols["reach"], results("reach")).runs(arm, lag)
+        return DrawnEvidence(study, study.protocols["reach"], results("reach"))
+
+    def search(arm: str, lag: str) -> str:
+        runs = evidence_of_reach().runs(arm, lag)
         if runs is None:
             raise LookupError(f"not all runs of {arm} at {lag} are there")
         return share(success_interval(runs, SEARCH))

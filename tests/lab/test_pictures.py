@@ -25,7 +25,7 @@ def test_pictures_are_up_to_date(drawn: Path) -> None:
 
 
 def test_the_drawn_review_decides_in_one_clause_that_is_as_far_from_the_end_as_it_says() -> None:
-    words = pictures.drawn_review(label=1, lag=22, seed=pictures.SEED)
+    words = pictures.drawn_review(label=1, lag=pictures.DRAWN_LAG, seed=pictures.SEED)
     deciding = [place for place, word in enumerate(words) if word.color == pictures.DECIDES]
     assert {*FILM} & {words[place].text for place in deciding}
-    assert deciding == list(range(deciding[0], len(words) - 22))
+    assert deciding == list(range(deciding[0], len(words) - pictures.DRAWN_LAG))

@@ -39,7 +39,7 @@ from sentiment_rnn.tracking.names import (
     PRUNED_TAG,
     TRACEBACK,
 )
-from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, Curve
+from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import STORE_ERRORS, quick_answers, short_reason, storage_fault, until_answered
 
@@ -90,13 +90,14 @@ class TrackedRun(Logger):
         self._delivery = Delivery(store, run, Path(self._temporary.name), description.params)
         self.points = self._delivery.points
         """All that was logged, in that order."""
-        self._curves: dict[str, dict[int, float]] = {}
+        self._logged: set[tuple[str, int]] = set()
+        """Name and step of each."""
         for name, value, at, step in folder.points or ():
             self._add((str(name), float(value), int(at), int(step)))
         self._kept = len(self.points)
         """How many points the last checkpoint holds."""
-        for metric in run.data.to_proto().metrics:  # of an end that broke off: measured again it would be a second row
-            self._curves.setdefault(metric.key, {}).setdefault(metric.step, metric.value)
+        # Those of an end that broke off: measured again, they would be second rows.
+        self._logged |= {(metric.key, metric.step) for metric in run.data.to_proto().metrics}
         for name, text in description.files.items():  # sent with the first points
             self.log_text(text, name)
         self._away = ""
@@ -121,7 +122,7 @@ class TrackedRun(Logger):
         now, step = get_current_time_millis(), step or 0
         for name, value in metrics.items():
             _validate_metric_name(name)
-            if step not in self._curves.get(name, {}):
+            if (name, step) not in self._logged:
                 self._add((name, float(value), now, step))
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
@@ -170,11 +171,6 @@ class TrackedRun(Logger):
         """The files of a packaged model."""
         shutil.copytree(package, self._delivery.package)
         self._delivery.model_tags = dict(tags)
-
-    def curve(self, name: str) -> Curve:
-        """Steps and values of a metric so far, also of the time before the run was resumed."""
-        points = self._curves.get(name, {})
-        return sorted(points), [points[step] for step in sorted(points)]
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint carries of the run, in plain values."""
@@ -273,7 +269,7 @@ class TrackedRun(Logger):
 
     def _add(self, point: Point) -> None:
         self.points.append(point)
-        self._curves.setdefault(point[0], {})[point[3]] = point[1]
+        self._logged.add((point[0], point[3]))
 
     def _keep(self, name: str, content: bytes) -> None:
         path = self._delivery.files / name
