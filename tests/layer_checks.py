@@ -13,6 +13,9 @@ from sentiment_rnn.model.encoders.recurrent import Recurrent
 from sentiment_rnn.model.encoders.rnn import ReluRnn
 from torch_threads import torch_threads
 
+# One row, fewer than a thread takes, a number that threads do not share evenly; one step; odd sizes; sizes that fill
+# the tiles of a matrix unit, with rows that do not.
+SHAPES = [(1, 1, 1, 1), (3, 7, 5, 9), (70, 12, 10, 16), (33, 40, 7, 31), (50, 9, 20, 32), (90, 5, 1, 64)]
 COMPILED = pytest.mark.skipif(recurrence.library() is None, reason="no compiler on this machine")
 BFLOAT16 = pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="no bfloat16 on this processor")
 E, H = 5, 7
@@ -77,7 +80,7 @@ class LayerTests:
     """Tests of a layer of any recurrent encoder. A subclass is parametrized with `encoder`."""
 
     @COMPILED
-    @pytest.mark.parametrize(("B", "T", "E", "H"), [(1, 1, 1, 1), (3, 7, 5, 9), (70, 12, 10, 16), (50, 9, 20, 32)])
+    @pytest.mark.parametrize(("B", "T", "E", "H"), SHAPES)
     @pytest.mark.parametrize("threads", [1, 2])
     def test_compiled_states_and_gradients_equal_the_stepped_ones(
         self, encoder: type[Recurrent], B: int, T: int, E: int, H: int, threads: int

@@ -1,10 +1,7 @@
 """The token arrays on disk: made once, whole or not at all."""
 
-import functools
-import io
 import os
 import signal
-import sys
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tqdm import tqdm
 
 from sentiment_rnn.config.sections import DataConfig
 from sentiment_rnn.data import corpus as corpus_module
@@ -89,22 +85,6 @@ def test_the_arrays_hold_the_reviews(source: MadeUp, generated_config: Config) -
     assert_holds(load_corpus(source, generated_config()), source)
 
 
-class Terminal(io.StringIO):
-    """What a progress bar is drawn on."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def test_on_a_terminal_no_review_is_lost_to_the_progress_bar(
-    source: MadeUp, generated_config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    terminal = Terminal()
-    monkeypatch.setattr(corpus_module, "tqdm", functools.partial(tqdm, file=terminal, mininterval=0, miniters=1))
-    assert_holds(load_corpus(source, generated_config()), source)
-    assert "Tokenizing: " in terminal.getvalue()
-
-
 def test_the_arrays_have_the_documented_types_and_lie_on_disk(source: MadeUp, generated_config: Config) -> None:
     split = load_corpus(source, generated_config()).splits["train"]
     types = {name: getattr(split, name).dtype.name for name in ("tokens", "offsets", "labels", "ratings", "lags")}
@@ -115,12 +95,6 @@ def test_the_arrays_have_the_documented_types_and_lie_on_disk(source: MadeUp, ge
     assert split.lengths.dtype == np.int64
     assert split.lengths.tolist() == [6 + n for n in range(6)]
     assert len(split) == 6
-
-
-def test_a_review_whose_words_are_all_rare_is_unknown_tokens(source: MadeUp, generated_config: Config) -> None:
-    corpus = load_corpus(source, generated_config(minimum_frequency=1000))
-    assert corpus.tokenizer.vocabulary.itos == ["<pad>", "<unk>"]
-    assert set(corpus.splits["test"].tokens.tolist()) == {1}
 
 
 def test_a_corpus_can_be_read_by_whoever_the_umask_lets(source: MadeUp, generated_config: Config) -> None:
@@ -187,20 +161,9 @@ def test_the_digest_tells_labels_and_splits_apart(generated_config: Config) -> N
     assert len({digest(label, swap) for label in (0, 1) for swap in (False, True)}) == 4
 
 
-def test_a_corpus_deleted_by_hand_is_made_again(source: MadeUp, generated_config: Config) -> None:
-    config = generated_config()
-    load_corpus(source, config)
-    for path in folders(config)[0].iterdir():
-        path.unlink()
-    assert_holds(load_corpus(source, config), source)
-
-
 # What is called on a path of which name.
 KILLS: dict[str, tuple[object, str, str]] = {
-    "at the first array": (np, "save", "train.tokens.npy"),
     "midway": (np, "save", "validation.labels.npy"),
-    "at the last array": (np, "save", "test.lags.npy"),
-    "at the description": (Path, "write_text", "about.json"),
     "before the new name": (Path, "rename", ".making-"),
 }
 
@@ -280,18 +243,17 @@ def test_a_corpus_that_is_there_is_read_where_no_lock_can_be_made(
     load_corpus(source, generated_config())
     monkeypatch.setattr(corpus_module, "FileLock", no_lock)
     assert_holds(load_corpus(source, generated_config()), source)
-    with pytest.raises(UserError, match="cannot be written"):
+    with pytest.raises(UserError, match=r"Permission denied.*data\.directory=.* writable"):
         load_corpus(source, generated_config(vocabulary_size=5))
 
 
 @pytest.mark.parametrize("name", ["fingerprint", "read"])
-def test_a_source_that_cannot_be_read_is_not_blamed_on_the_cache(
+def test_a_file_of_the_source_that_cannot_be_read_is_named(
     name: str, source: MadeUp, generated_config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(source, name, lambda: Path("nowhere.txt").read_text())
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(UserError, match=r"^data=generated: .*No such file or directory: 'nowhere.txt'; its files must"):
         load_corpus(source, generated_config())
-    assert str(refused.value) == "data=generated: cannot be read ([Errno 2] No such file or directory: 'nowhere.txt')"
 
 
 def test_a_source_that_changes_while_it_is_read_is_refused_and_not_kept_under_its_old_name(
@@ -310,19 +272,13 @@ def test_a_source_that_changes_while_it_is_read_is_refused_and_not_kept_under_it
     assert_holds(load_corpus(source, generated_config()), source)
 
 
-def test_a_tilde_is_the_home_of_who_starts_the_run(generated_config: Config) -> None:
-    assert generated_config(directory="~/d").directory == str(Path.home() / "d")
-
-
 def test_a_directory_that_cannot_be_written_is_one_line(
     source: MadeUp, generated_config: Config, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     directory = tmp_path / "file" / "data"
-    with pytest.raises(UserError, match="cannot be written") as refused:
+    with pytest.raises(UserError, match=f"Not a directory: .* data.directory={directory} writable"):
         load_corpus(source, generated_config(directory=str(directory)))
-    assert f"data.directory={directory}" in str(refused.value)
-    assert "choose another folder" in str(refused.value)
     assert source.reads == 0
 
 
@@ -354,12 +310,8 @@ class Payload:
     ],
     ids=["cut", "pickled", "array", "vocabulary", "about"],
 )
-def test_a_damaged_corpus_is_made_again_with_a_line(
-    name: str,
-    damage: Callable[[Path], Any],
-    source: MadeUp,
-    generated_config: Config,
-    caplog: pytest.LogCaptureFixture,
+def test_a_damaged_corpus_is_made_again(
+    name: str, damage: Callable[[Path], Any], source: MadeUp, generated_config: Config
 ) -> None:
     first = load_corpus(source, generated_config())
     tokens = {split: np.array(first.splits[split].tokens) for split in SPLITS}  # the files are about to change
@@ -368,8 +320,6 @@ def test_a_damaged_corpus_is_made_again_with_a_line(
     corpus_module._open.cache_clear()  # another process has no cache
     again = load_corpus(source, generated_config())
     assert source.reads == 2
-    assert f"{about.parent}: damaged (" in caplog.text
-    assert "so the texts are tokenized again" in caplog.text
     assert again.digest == first.digest
     for split in SPLITS:
         np.testing.assert_array_equal(again.splits[split].tokens, tokens[split])
@@ -420,24 +370,4 @@ def test_other_code_of_ones_own_source_makes_another_corpus(
     for code in ("one", "other"):
         monkeypatch.setattr(corpus_module, "target_digest", lambda _, code=code: code)
         load_corpus(source, config)
-    assert source.reads == len(folders(config)) == 2
-
-
-def test_another_module_of_a_tokenizers_package_makes_another_corpus(
-    source: MadeUp, generated_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / "own_words"
-    package.mkdir()
-    (package / "__init__.py").write_text(
-        "from sentiment_rnn.data.tokenizer import tokenizer\nfrom own_words.rules import split\n\n"
-        "@tokenizer\ndef words(text):\n    return split(text)\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    config = generated_config(tokenizer="own_words.words")
-    for rule in ("text.split()", "list(text)"):
-        (package / "rules.py").write_text(f"def split(text):\n    return {rule}\n")
-        for module in ("own_words", "own_words.rules"):  # as in another process
-            monkeypatch.delitem(sys.modules, module, raising=False)
-        words = load_corpus(source, config).tokenizer.vocabulary.itos[2:]
-        assert all(len(word) == 1 for word in words) == (rule == "list(text)")
     assert source.reads == len(folders(config)) == 2

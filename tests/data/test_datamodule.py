@@ -121,11 +121,6 @@ def test_batches_hold_the_reviews_of_the_source(data: ReviewData) -> None:
             assert label == source[index].label
 
 
-def test_max_tokens_cuts_the_batches(generated_config: Config) -> None:
-    data = ReviewData(generated_config(max_tokens=9))
-    assert {batch.tokens.shape[1] for batch in data.train_dataloader()} == {9}
-
-
 def test_a_lag_that_no_encoder_can_see_is_said(generated_config: Config) -> None:
     (note,) = ReviewData(generated_config(test_lags=[2, 60], max_tokens=50)).notes
     assert note == (
@@ -143,17 +138,6 @@ def test_every_split_is_shuffled_where_that_is_asked_for(generated_config: Confi
             assert torch.equal(batch.indices, other.indices)
             assert torch.equal(batch.tokens.sort().values, other.tokens.sort().values)
             assert not torch.equal(batch.tokens, other.tokens)
-
-
-def test_the_seed_decides_the_training_order_and_no_other(data: ReviewData) -> None:
-    other = ReviewData(data.config, seed=8)
-
-    def order(loader: Any) -> list[list[int]]:
-        return [batch.indices.tolist() for batch in loader]
-
-    assert order(data.train_dataloader()) == order(data.train_dataloader())
-    assert order(data.train_dataloader()) != order(other.train_dataloader())
-    assert order(data.test_dataloader()) == order(other.test_dataloader())
 
 
 class TwoWords:
@@ -209,14 +193,6 @@ def test_what_a_source_does_not_take_is_refused_in_one_line(
     assert "\n" not in str(refused.value)
 
 
-def test_every_epoch_has_another_order(data: ReviewData) -> None:
-    seen = train(data).seen
-    assert len(seen) == 16
-    assert seen[:8] != seen[8:]
-    for epoch in (seen[:8], seen[8:]):
-        assert sorted(index for batch in epoch for index in batch) == list(range(128))
-
-
 def test_overfitting_gives_the_batches_of_the_first_epoch_in_every_one_and_in_validation(data: ReviewData) -> None:
     first = train(ReviewData(data.config, seed=7), epochs=1).seen
     data.overfits = True
@@ -234,16 +210,6 @@ def test_training_resumed_within_an_epoch_sees_exactly_the_remaining_batches(
     after = train(ReviewData(data.config, seed=7), checkpoint=path)
     assert len(before.seen) == batches
     assert before.seen + after.seen == whole
-
-
-def test_training_resumed_twice_sees_every_batch_once(data: ReviewData, tmp_path: Path) -> None:
-    whole = train(ReviewData(data.config, seed=7))
-    first, second = tmp_path / "first.ckpt", tmp_path / "second.ckpt"
-    parts = [train(data, [StopAfter(3, first)])]
-    parts.append(train(ReviewData(data.config, seed=7), [StopAfter(6, second)], first))
-    parts.append(train(ReviewData(data.config, seed=7), checkpoint=second))
-    assert [batch for part in parts for batch in part.seen] == whole.seen
-    assert parts[-1].weight.item() == whole.weight.item()
 
 
 def test_training_resumed_after_an_epoch_goes_on_with_the_next(data: ReviewData, tmp_path: Path) -> None:

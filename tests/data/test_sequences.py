@@ -21,12 +21,10 @@ from sentiment_rnn.data.sequences import (
     GeneratedSequences,
     SequenceData,
     Sequences,
-    Task,
     adding,
     copying,
     parity,
     recall,
-    task_of,
 )
 from sentiment_rnn.errors import UserError
 
@@ -138,12 +136,6 @@ def of_epoch(epoch: int, seed: int = 0) -> Tensor:
     return drawn(GeneratedSequences(CONFIG, seed, "train", lambda: epoch))
 
 
-def test_training_sequences_are_new_in_every_epoch_and_for_every_seed() -> None:
-    found = [of_epoch(epoch, seed) for epoch in range(4) for seed in range(2)]
-    assert [len(sequences) for sequences in found] == [5 * 16] * 8
-    assert not any(torch.equal(first, second) for first, second in combinations(found, 2))
-
-
 def test_no_epoch_has_the_sequences_of_another_seed_however_long_the_training() -> None:
     found = [of_epoch(epoch, seed) for epoch in (0, 999, 1000, 2000) for seed in range(3)]
     assert not any(torch.equal(one, other) for one, other in combinations(found, 2))
@@ -187,20 +179,6 @@ def test_the_number_of_tokens_is_that_of_all_steps_drawn(name: str, split: str) 
     sequences = GeneratedSequences(OF_TASK[name], 0, split)
     assert sequences.tokens == sum(int(batch.lengths.sum()) for batch in sequences)
     assert len(sequences) == sum(1 for _ in sequences)
-
-
-@pytest.mark.parametrize(
-    ("name", "task"),
-    [
-        ("adding", adding(12)), ("parity", parity(12)),
-        ("copying", copying(12, symbols=3, alphabet=2)), ("recall", recall(12, symbols=3, alphabet=4)),
-    ],
-)  # fmt: skip
-def test_a_configuration_names_its_task(name: str, task: Task) -> None:
-    found = task_of(OF_TASK[name])
-    assert (found.length, found.input_size, found.outputs) == (task.length, task.input_size, task.outputs)
-    drawn, expected = found.draw(2, generator(0)), task.draw(2, generator(0))
-    assert all(torch.equal(one, other) for one, other in zip(drawn, expected, strict=True))
 
 
 @pytest.mark.parametrize("key", ["symbols", "alphabet"])
@@ -273,13 +251,6 @@ def test_a_trainer_gets_the_sequences_of_its_epoch_and_so_does_a_resumed_one(tmp
     assert {epoch for split, epoch in resumed.seen if split == "train"} == {1, 2}
     assert all(torch.equal(drawn(resumed.seen["train", epoch]), of_epoch(epoch, seed=3)) for epoch in (1, 2))
     assert torch.equal(resumed.weight, whole.weight)
-
-
-def test_the_loaders_work_without_a_trainer() -> None:
-    data = SequenceData(CONFIG, seed=0)
-    assert torch.equal(drawn(data.train_dataloader()), of_epoch(0))
-    assert torch.equal(drawn(data.val_dataloader()), drawn(data.validation))
-    assert torch.equal(drawn(data.test_dataloader()), drawn(data.test))
 
 
 def test_overfitting_gives_the_sequences_of_the_first_epoch_in_every_one_and_in_validation() -> None:

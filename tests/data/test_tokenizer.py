@@ -76,20 +76,6 @@ def test_a_text_with_the_word_of_padding_has_an_unknown_word_there() -> None:
     assert build_tokenizer([["good"]]).encode("good <pad> <unk>").tolist() == [2, 1, 1]
 
 
-def test_frequent_words_come_first_and_ties_by_alphabet() -> None:
-    vocabulary = build_vocabulary([["z", "c", "b"], ["c", "z", "a"]], size=10, minimum_frequency=1)
-    assert vocabulary.itos == [PADDING, UNKNOWN, "c", "z", "a", "b"]
-
-
-@LAW
-@given(st.lists(WORDS, max_size=8), st.randoms(use_true_random=False))
-def test_the_order_of_documents_does_not_change_the_vocabulary(documents: list[list[str]], random: object) -> None:
-    shuffled = list(documents)
-    random.shuffle(shuffled)
-    build = [build_vocabulary(order, size=8, minimum_frequency=1).itos for order in (documents, shuffled)]
-    assert build[0] == build[1]
-
-
 @LAW
 @given(st.lists(WORDS, max_size=8), st.integers(3, 12), st.integers(1, 4))
 def test_the_vocabulary_keeps_the_most_frequent_words_that_are_frequent_enough(
@@ -133,16 +119,6 @@ def test_a_token_with_a_line_break_is_in_no_vocabulary(token: str) -> None:
 
 
 @LAW
-@given(TEXTS)
-def test_decoding_the_ids_of_a_text_gives_its_tokens(text: str) -> None:
-    tokens = splitter("basic_english")(text)
-    tokenizer = build_tokenizer([tokens])
-    ids = tokenizer.encode(text)
-    assert ids.dtype == np.int32
-    assert tokenizer.decode(ids) == tokens == tokenizer.split(text)
-
-
-@LAW
 @given(WORDS, WORDS)
 def test_a_token_comes_back_as_itself_where_it_is_known_and_as_unknown_elsewhere(
     known: list[str], words: list[str]
@@ -163,12 +139,6 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, path.stem, raising=False)
     return path
-
-
-@pytest.mark.parametrize("name", ["my_splitters.characters", "my_splitters:characters"])
-def test_a_function_of_ones_own_splits_a_text(own_module: Path, name: str) -> None:
-    tokenizer = build_tokenizer([list("ab ")], name)
-    assert tokenizer.decode(tokenizer.encode("ab ba")) == list("ab ba")
 
 
 def test_a_function_of_ones_own_may_give_ids(own_module: Path) -> None:
@@ -210,10 +180,6 @@ def test_a_name_of_no_function_is_refused_in_one_line(own_module: Path, name: st
     with pytest.raises(UserError, match=f"^data.tokenizer={name}: {said}") as refused:
         splitter(name)
     assert "\n" not in str(refused.value)
-
-
-def test_torchtexts_own_tokenizer_needs_no_other_package() -> None:
-    assert splitter("basic_english")("Good film") == ["good", "film"]
 
 
 @pytest.mark.parametrize("name", TORCHTEXT)
@@ -270,27 +236,3 @@ def test_a_corpus_is_split_by_a_function_of_ones_own(
     by_words = load_corpus(source, generated_config())
     assert by_words.digest == corpus.digest  # the same reviews, in a cache of their own
     assert len(by_words.tokenizer) != len(corpus.tokenizer)
-
-
-def test_a_changed_function_is_not_answered_from_the_cache(
-    own_module: Path, generated_config: Callable[..., DataConfig], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = generated_config(tokenizer="my_splitters.characters")
-    before = load_corpus(source_of(config), config)
-    own_module.write_text(own_module.read_text().replace("list(text)", "list(text[:5])  # changed"))
-    monkeypatch.delitem(sys.modules, "my_splitters")  # as a new process would have it
-    after = load_corpus(source_of(config), config)
-    assert set(after.splits["test"].lengths.tolist()) == {5}
-    assert before.splits["test"].lengths.min() > 5
-
-
-def test_tokens_with_line_breaks_are_unknown(
-    own_module: Path, tmp_path: Path, generated_config: Callable[..., DataConfig]
-) -> None:
-    config = generated_config(tokenizer="my_splitters.lines")
-    source = source_of(config)
-    reviews = {split: [review._replace(text="a\nb") for review in found] for split, found in source.read().items()}
-    object.__setattr__(source, "read", lambda: reviews)
-    corpus = load_corpus(source, config)
-    assert corpus.tokenizer.vocabulary.itos == [PADDING, UNKNOWN, "b"]
-    assert corpus.splits["test"].tokens[:4].tolist() == [UNKNOWN_ID, 2, UNKNOWN_ID, 2], "a and its line break, b, …"

@@ -43,16 +43,6 @@ def build_classifier(encoder: str = "Lstm", pooling: str = "Last", seed: int = 0
     ).eval()
 
 
-@EACH_ENCODER
-def test_padding_does_not_change_the_states(batch: Batch, encoder: str) -> None:
-    backbone = build_backbone(encoder).eval()
-    together = backbone(batch.tokens, batch.lengths)
-    assert together.shape == (5, 12, backbone.output_size)
-    for review, length in enumerate(batch.lengths):
-        alone = backbone(batch.tokens[review : review + 1, :length], batch.lengths[review : review + 1])
-        torch.testing.assert_close(together[review, :length], alone[0], atol=1e-6, rtol=0)
-
-
 def test_padding_is_embedded_as_zeros_and_never_trained(batch: Batch) -> None:
     backbone = build_backbone(padding_id=0)
     embedded = backbone.embed(batch.tokens)
@@ -60,14 +50,6 @@ def test_padding_is_embedded_as_zeros_and_never_trained(batch: Batch) -> None:
     assert embedded[batch.tokens != 0].abs().amax(1).gt(0).all()
     backbone(batch.tokens, batch.lengths).sum().backward()
     assert not backbone.embedding.weight.grad[0].any()
-
-
-@EACH_ENCODER
-def test_a_backbone_is_its_embedding_and_then_its_encoder(batch: Batch, encoder: str) -> None:
-    backbone = build_backbone(encoder).eval()
-    expected = backbone.encoder(backbone.embedding(batch.tokens), batch.lengths)
-    assert torch.equal(backbone(batch.tokens, batch.lengths), expected)
-    assert torch.equal(backbone.encode(backbone.embed(batch.tokens), batch.lengths), expected)
 
 
 # Word dropout
@@ -108,13 +90,6 @@ def test_no_dropout_outside_training(batch: Batch) -> None:
     assert torch.equal(*states)
 
 
-def test_a_classifier_reads_by_word_dropout_too(batch: Batch) -> None:
-    model = build_classifier().train()
-    model.backbone.word_dropout = 1.0
-    unknown = torch.where(batch.tokens == 0, 0, 1)
-    assert torch.equal(model(batch.tokens, batch.lengths), model.eval()(unknown, batch.lengths))
-
-
 # Weights
 
 
@@ -126,14 +101,6 @@ def test_weights_can_be_handed_to_a_classifier_of_another_pooling(batch: Batch, 
     second.backbone.load_state_dict(first.backbone.state_dict())
     assert torch.equal(first.backbone(batch.tokens, batch.lengths), second.backbone(batch.tokens, batch.lengths))
     assert all(torch.equal(second.state_dict()[name], value) for name, value in head.items())
-
-
-def test_the_backbone_holds_all_weights_but_those_of_the_head() -> None:
-    names = {name for name, _ in build_classifier().named_parameters()}
-    assert {name for name in names if not name.startswith("backbone.")} == {"output.weight", "output.bias"}
-    assert {name.removeprefix("backbone.") for name in names if name.startswith("backbone.")} == {
-        "embedding.weight", *(f"encoder.forwards.0.{name}" for name, _ in nn.LSTM(1, 1).named_parameters()),
-    }  # fmt: skip
 
 
 def test_a_seed_gives_the_weights_that_it_always_gave() -> None:
@@ -150,15 +117,6 @@ def test_a_seed_gives_the_weights_that_it_always_gave() -> None:
     assert torch.equal(model.output.weight, output.weight)
     assert torch.equal(model.output.bias, output.bias)
     assert torch.equal(model.backbone.embedding.weight, table)
-
-
-def test_token_vectors_are_drawn_with_a_deviation_of_a_tenth() -> None:
-    backbone = Backbone(5000, {"size": 40, "dropout": 0.0, "word_dropout": 0.0}, encoder_settings("Bag"))
-    backbone.initialize_embedding()
-    table = backbone.embedding.weight.detach()
-    assert float(table[1:].std()) == pytest.approx(0.1, rel=0.01)
-    assert float(table[1:].mean()) == pytest.approx(0, abs=0.001)
-    assert not table[0].any()
 
 
 class Picky(nn.Module):

@@ -60,14 +60,6 @@ def test_starts_of_another_size_are_refused() -> None:
         compiled_states(layer, inputs, GradientStop(torch.zeros(5, dtype=torch.int64))).sum().backward()
 
 
-@pytest.mark.parametrize("encoder", [Rnn, ReluRnn, Gru])
-def test_a_gradient_cannot_end_between_state_and_cell_where_there_is_no_cell(encoder: type[Recurrent]) -> None:
-    layer, inputs = random_layer(encoder, E, H), torch.randn(6, 9, E)
-    for read in (cells.states, compiled_states):
-        with pytest.raises(ValueError, match="expected an LSTM"):
-            read(layer, inputs, GradientStop(along_cell=True))
-
-
 @ENCODERS
 def test_a_truncated_gradient_is_that_of_a_net_that_starts_where_it_begins(
     encoder: type[Recurrent], compiled_or_stepped: str
@@ -93,11 +85,6 @@ def test_a_truncated_gradient_is_that_of_a_net_that_starts_where_it_begins(
 def test_a_truncated_gradient_in_two_directions_is_refused() -> None:
     with pytest.raises(ValueError, match="gradient_steps=3"):
         Rnn(E, hidden_size=H, bidirectional=True, gradient_steps=3)
-
-
-def test_values_out_of_bounds_are_refused() -> None:
-    with pytest.raises(ValueError, match="detach=gates: expected none, cell or hidden"):
-        Lstm(E, hidden_size=H, detach="gates")
 
 
 def test_an_encoder_that_names_no_cell_is_refused() -> None:

@@ -1,8 +1,8 @@
-"""The classifier: padding, training, checkpoints, dropout, clipping, precision, and encoders from outside."""
+"""What every encoder and pooling of `conf/` promises in training, and how the classifier trains: checkpoints, clipping,
+rates, decay, scores and precision."""
 
 import csv
-import sys
-from collections.abc import Callable
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -10,37 +10,31 @@ import lightning.pytorch as pl
 import pytest
 import torch
 import yaml
-from hydra import compose, initialize_config_dir
 from lightning.pytorch.loggers import CSVLogger
-from omegaconf import DictConfig
 from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from sentiment_rnn.config import CONFIGURATION
-from sentiment_rnn.config.loading import checked
-from sentiment_rnn.config.store import register_schema
+from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.model.network import build_module, check_target
-from sentiment_rnn.tasks.reviews import build_model
+from sentiment_rnn.model.network import build_module
 
-ENCODERS: dict[str, dict[str, Any]] = {
-    "rnn": {"_target_": "sentiment_rnn.model.encoders.Rnn"},
-    "lstm": {"_target_": "sentiment_rnn.model.encoders.Lstm"},
-    "rnn_relu": {"_target_": "sentiment_rnn.model.encoders.ReluRnn", "recurrent_init": "identity"},
-    "gru": {"_target_": "sentiment_rnn.model.encoders.Gru"},
-    "rnn_both_ways": {"_target_": "sentiment_rnn.model.encoders.Rnn", "bidirectional": True, "layers": 2},
-    "lstm_both_ways": {"_target_": "sentiment_rnn.model.encoders.Lstm", "bidirectional": True, "layers": 2},
-    "bag": {"_target_": "sentiment_rnn.model.encoders.Bag"},
+BOTH_WAYS = ("encoder.bidirectional=true", "encoder.layers=2")
+ENCODERS: dict[str, tuple[str, ...]] = {
+    **{path.stem: (f"encoder={path.stem}",) for path in sorted(Path(CONFIGURATION, "encoder").glob("*.yaml"))},
+    "rnn_both_ways": ("encoder=rnn", *BOTH_WAYS),
+    "lstm_both_ways": ("encoder=lstm", *BOTH_WAYS),
 }
-RECURRENT = {"hidden_size": 8, "layers": 1, "bidirectional": False, "dropout": 0.0, "recurrent_init": "orthogonal"}
+"""Overrides of every encoder that `conf/` has, a new one too, and of two that read in both directions."""
 POOLINGS = {
     path.stem: yaml.safe_load(path.read_text()) for path in sorted(Path(CONFIGURATION, "pooling").glob("*.yaml"))
 }
 """Every pooling that `conf/` has, a new one too."""
 EACH_ENCODER = pytest.mark.parametrize("encoder", list(ENCODERS))
+SOME_ENCODERS = pytest.mark.parametrize("encoder", ["rnn", "lstm", "gru", "lstm_both_ways", "bag"])
 EACH_POOLING = pytest.mark.parametrize("pooling", list(POOLINGS))
 
 # Lightning's own advice, which does not concern these small fits.
@@ -49,6 +43,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*have no `val_dataloader`.*"),
     pytest.mark.filterwarnings("ignore:.*LeafSpec.*"),
 ]
+
+
+@functools.cache
+def encoder_settings(encoder: str) -> dict[str, Any]:
+    """A small one, as a configuration gives it to the model."""
+    return run_config(*ENCODERS[encoder], "encoder.hidden_size=8", "embedding.size=8").encoder.settings
 
 
 def build_classifier(encoder: str = "lstm", pooling: str = "last", **overrides: Any) -> SentimentClassifier:
@@ -67,7 +67,7 @@ def build_classifier(encoder: str = "lstm", pooling: str = "last", **overrides: 
         section[key] = value
     return SentimentClassifier(
         50,
-        encoder=({} if encoder == "bag" else RECURRENT) | {"name": encoder} | ENCODERS[encoder],
+        encoder=encoder_settings(encoder),
         pooling=POOLINGS[pooling],
         **sections,
     )  # fmt: skip
@@ -153,7 +153,7 @@ def eight_reviews() -> Batch:
     return Batch(tokens, lengths, torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0]), torch.arange(8))
 
 
-@EACH_ENCODER
+@SOME_ENCODERS
 def test_each_encoder_learns_a_handful_of_reviews_by_heart(eight_reviews: Batch, encoder: str) -> None:
     model = build_classifier(encoder, "mean" if encoder == "bag" else "last", learning_rate=0.02)
     trainer = fit(model, [eight_reviews] * 60)
@@ -162,7 +162,7 @@ def test_each_encoder_learns_a_handful_of_reviews_by_heart(eight_reviews: Batch,
     assert torch.equal(logits > 0, eight_reviews.labels == 1)
 
 
-@EACH_ENCODER
+@SOME_ENCODERS
 def test_a_reloaded_checkpoint_predicts_the_same_bit_for_bit(batch: Batch, tmp_path: Path, encoder: str) -> None:
     model = build_classifier(encoder, "mean_max", dropout=0.2, word_dropout=0.1)
     trainer = fit(model, [batch, batch])
@@ -220,7 +220,7 @@ def test_the_loss_and_the_norm_are_logged_at_the_steps_that_the_logger_takes(bat
     assert [int(row["step"]) for row in rows if row["train/loss"] and row["train/gradient_norm"]] == [2, 5, 8]
 
 
-@EACH_ENCODER
+@SOME_ENCODERS
 def test_weight_decay_holds_for_matrices_but_not_for_biases_or_the_embedding(encoder: str) -> None:
     model = build_classifier(encoder, weight_decay=0.02)
     decayed, *others = model.configure_optimizers().param_groups
@@ -233,7 +233,7 @@ def test_weight_decay_holds_for_matrices_but_not_for_biases_or_the_embedding(enc
     assert with_decay == set(names.values()) - without
 
 
-@EACH_ENCODER
+@SOME_ENCODERS
 def test_a_sparse_gradient_of_the_embedding_trains_to_the_same_as_a_dense_one(
     batch: Batch, eight_reviews: Batch, encoder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,7 +369,7 @@ def test_scores_over_batches_are_those_of_all_reviews_by_their_definitions() -> 
     })  # fmt: skip
 
 
-@EACH_ENCODER
+@SOME_ENCODERS
 @EACH_POOLING
 def test_logits_are_float32_under_bfloat16_autocast_and_close_to_those_without(
     batch: Batch, encoder: str, pooling: str
@@ -382,81 +382,7 @@ def test_logits_are_float32_under_bfloat16_autocast_and_close_to_those_without(
     torch.testing.assert_close(found, expected, atol=0.02, rtol=0)
 
 
-class RunningMean(nn.Module):
-    """An encoder that this project does not know: the mean of all tokens so far, times a factor."""
-
-    def __init__(self, input_size: int, *, hidden_size: int, factor: float = 1.0) -> None:
-        super().__init__()
-        if factor <= 0:
-            raise ValueError(f"factor={factor}: expected a number above 0")
-        self.output_size = hidden_size
-        self.factor = factor
-        self.project = nn.Linear(input_size, hidden_size)
-
-    def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """`[B, T, E]` → `[B, T, H]`."""
-        steps = torch.arange(1, embedded.shape[1] + 1)[None, :, None]
-        return self.factor * self.project(embedded.cumsum(1) / steps)
-
-
-@pytest.fixture
-def compose_running_mean(tmp_path: Path) -> Callable[..., DictConfig]:
-    """The composed configuration of a run with `RunningMean`, of which a YAML file is all that is written."""
-    (tmp_path / "encoder").mkdir()
-    (tmp_path / "encoder" / "running_mean.yaml").write_text(
-        f"_target_: {__name__}.RunningMean\nname: running_mean\nhidden_size: 6\nfactor: 2\n"
-    )
-    register_schema()
-
-    def composed(*overrides: str) -> DictConfig:
-        with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-            return compose("config", [f"hydra.searchpath=[{tmp_path}]", "encoder=running_mean", *overrides])
-
-    return composed
-
-
-def test_a_new_encoder_is_one_class_and_one_yaml_file(
-    batch: Batch, tmp_path: Path, compose_running_mean: Callable[..., DictConfig]
-) -> None:
-    config = checked(compose_running_mean("embedding.size=8"))
-    assert config.encoder.settings == {
-        "_target_": f"{__name__}.RunningMean", "name": "running_mean", "hidden_size": 6, "factor": 2.0,
-    }  # fmt: skip
-    model = build_model(config, vocabulary_size=50)
-    assert type(model.backbone.encoder) is RunningMean
-    assert model.backbone.encoder.factor == 2
-    assert model.output.in_features == 6
-    before = named_parameters(model)
-    trainer = fit(model, [batch])
-    assert not torch.equal(model.backbone.encoder.project.weight, before["backbone.encoder.project.weight"])
-    trainer.save_checkpoint(tmp_path / "model.ckpt")
-    again = SentimentClassifier.load_from_checkpoint(tmp_path / "model.ckpt").eval()
-    assert torch.equal(again(batch.tokens, batch.lengths), model.eval()(batch.tokens, batch.lengths))
-
-
-def test_an_encoders_own_key_is_checked_by_its_class(compose_running_mean: Callable[..., DictConfig]) -> None:
-    with pytest.raises(UserError, match=r"encoder\.facter: no such key; did you mean factor\?"):
-        checked(compose_running_mean("+encoder.facter=3"))
-    with pytest.raises(UserError, match=r"encoder\.factor=large: "):
-        checked(compose_running_mean("encoder.factor=large"))
-    with pytest.raises(UserError, match=r"running_mean: factor=-1\.0: expected a number above 0"):
-        build_model(checked(compose_running_mean("encoder.factor=-1")), vocabulary_size=50)
-    assert checked(compose_running_mean("~encoder.factor")).encoder.factor == 1
-    with pytest.raises(UserError, match=r"encoder\.hidden_size: not given"):
-        checked(compose_running_mean("encoder.hidden_size=null"))
-
-
 @pytest.mark.parametrize("target", ["os.getcwd", "torch.zeros", "datetime.date"])
 def test_an_encoder_that_is_no_torch_module_is_refused(target: str) -> None:
     with pytest.raises(UserError, match=f"_target_={target}: no torch module"):
         build_module({"_target_": target, "name": "one"}, 5)
-
-
-@pytest.mark.parametrize("part", ["encoder", "pooling"])
-def test_what_a_file_names_is_a_torch_module_that_was_imported_already(part: str) -> None:
-    check_target(part, "sentiment_rnn.model.encoders.Lstm")
-    check_target(part, f"{__name__}.RunningMean")
-    for target, said in (("os.system", "no torch module"), ("antigravity.Encoder", "import antigravity first")):
-        with pytest.raises(UserError, match=said):
-            check_target(part, target)
-    assert "antigravity" not in sys.modules

@@ -41,19 +41,6 @@ def test_a_dense_gradient_is_pytorchs() -> None:
     assert torch.equal(mine, gradient(theirs, tokens))
 
 
-def test_gradients_of_two_readings_add_up() -> None:
-    first, second = torch.tensor([[3, 3, 0]]), torch.tensor([[5, 3, 1]])
-    ours, theirs = pair(sparse=True, padding_idx=0)
-    for tokens in (first, second):
-        mine, expected = gradient(ours, tokens), gradient(theirs, tokens)
-    torch.testing.assert_close(mine.to_dense(), expected.to_dense())
-
-
-def test_a_word_outside_the_table_is_an_error() -> None:
-    with pytest.raises((IndexError, RuntimeError)):
-        RowEmbedding(20, 4, sparse=True)(torch.tensor([[20]]))
-
-
 def test_variational_dropout_has_one_mask_for_a_text_and_another_for_the_next() -> None:
     torch.manual_seed(0)
     embedded = torch.ones(3, 50, 40)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from sentiment_rnn.model import language_model
-from sentiment_rnn.model.language_model import LanguageModel, WordSampler, _CrossEntropy, log_inclusion
+from sentiment_rnn.model.language_model import LanguageModel, WordSampler, _CrossEntropy
 
 OPTIMIZER: dict[str, Any] = {
     "_target_": "sentiment_rnn.model.optimizer.RowAdamW", "learning_rate": 0.02, "weight_decay": 0.0, "options": {},
@@ -140,13 +140,6 @@ def test_a_word_is_as_often_in_a_sample_as_its_correction_says() -> None:
     deviations = (share[1:] - expected) / (expected * (1 - expected) / len(draws)).sqrt().clamp(min=1e-3)
     assert deviations.abs().max() < 5
     assert (share[500:] - expected[499:]).mean().abs() < 1e-3
-
-
-def test_as_many_draws_as_make_the_sample_are_counted() -> None:
-    q = torch.tensor([0.5, 0.25, 0.125, 0.125], dtype=torch.float64)
-    assert log_inclusion(q, 1).exp().sum() == pytest.approx(1)
-    torch.testing.assert_close(log_inclusion(q, 1).exp(), q)
-    torch.testing.assert_close(log_inclusion(q, 4), torch.zeros(4, dtype=torch.float64))
 
 
 def test_at_the_true_probabilities_the_expected_gradient_is_none_and_with_another_correction_it_is_not() -> None:

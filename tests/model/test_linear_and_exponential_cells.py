@@ -260,14 +260,6 @@ def test_a_forget_gate_of_an_slstm_that_is_all_but_open_has_its_gradient(bias: f
     torch.testing.assert_close(found[8:16].double(), wanted[8:16], rtol=1e-3, atol=0)
 
 
-def test_large_exponents_of_an_slstm_give_numbers() -> None:
-    net = random_encoder(SLstm, E, 8)
-    states = net(100 * torch.randn(2, 30, E, requires_grad=True), torch.tensor([30, 30]))
-    assert states.isfinite().all()
-    gradients = torch.autograd.grad(states.sum(), list(net.parameters()))
-    assert all(gradient.isfinite().all() for gradient in gradients)
-
-
 @pytest.mark.parametrize(
     ("encoder", "settings", "line"),
     [
@@ -291,11 +283,3 @@ def test_doubling_gives_the_recurrence(steps: int) -> None:
         state = a[:, t] * state + b[:, t]
         expected.append(state)
     torch.testing.assert_close(scan.scan(a, b), torch.stack(expected, 1))
-
-
-def test_a_matrix_that_stays_orthogonal_does_so_in_bfloat16_too() -> None:
-    layer: Any = OrthogonalRnn(E, hidden_size=8).forwards[0]
-    layer.parametrizations.weight_hh_l0.original.data.normal_()
-    with torch.autocast("cpu", torch.bfloat16):
-        matrix = layer.weight_hh_l0
-    torch.testing.assert_close(matrix @ matrix.T, torch.eye(8), atol=1e-5, rtol=0)

@@ -23,17 +23,9 @@ from sentiment_rnn.model.encoders.gru import Gru
 from sentiment_rnn.model.encoders.lstm import Lstm
 from sentiment_rnn.model.encoders.recurrent import Recurrent
 from sentiment_rnn.model.encoders.rnn import ReluRnn, Rnn
-from torch_threads import torch_threads
 
 ENCODERS: dict[str, type[Recurrent]] = {"rnn": Rnn, "relu_rnn": ReluRnn, "lstm": Lstm, "gru": Gru}
 CELLS = pytest.mark.parametrize("cell", ENCODERS)
-# One row, fewer rows than a thread takes, a number that the threads do not share evenly; one step; odd sizes;
-# sizes that fill the tiles of a matrix unit, with rows that do not.
-SHAPES = pytest.mark.parametrize(
-    ("B", "T", "E", "H"),
-    [(1, 1, 1, 1), (3, 7, 5, 9), (70, 12, 10, 16), (33, 40, 7, 31), (50, 9, 20, 32), (90, 5, 1, 64)],
-)
-
 pytestmark = pytest.mark.skipif(recurrence.library() is None, reason="no compiler on this machine")
 
 
@@ -52,66 +44,12 @@ def of_module(layer: nn.RNNBase, inputs: Tensor) -> Tensor:
     return layer(inputs)[0]
 
 
-@CELLS
-@SHAPES
-@pytest.mark.parametrize("threads", [1, 2])
-def test_states_and_gradients_equal_the_modules(cell: str, B: int, T: int, E: int, H: int, threads: int) -> None:
-    layer, inputs, weights = random_layer(cell, E, H), torch.randn(B, T, E), torch.randn(B, T, H)
-    with torch_threads(threads):
-        ours = states_and_gradients(compiled_states, layer, inputs, weights)
-    theirs = states_and_gradients(of_module, layer, inputs, weights)
-    for mine, expected in zip(ours, theirs, strict=True):
-        largest = max(1.0, float(expected.abs().max()))  # gradients of these layers grow with T
-        torch.testing.assert_close(mine, expected, atol=1e-5 * largest, rtol=1e-5)
-
-
-@CELLS
-@SHAPES
-@pytest.mark.parametrize("threads", [1, 3])
-def test_layers_read_side_by_side_as_each_alone(cell: str, B: int, T: int, E: int, H: int, threads: int) -> None:
-    layers = [random_layer(cell, E, H), random_layer(cell, E, H)]
-    with torch.no_grad():
-        layers[1].weight_hh_l0.mul_(-0.5)
-    inputs, weights = torch.randn(2, B, T, E), torch.randn(2, B, T, H)
-    alone = [
-        states_and_gradients(compiled_states, layer, x, w) for layer, x, w in zip(layers, inputs, weights, strict=True)
-    ]
-    for layer in layers:
-        layer.zero_grad()
-    leaves = [x.clone().requires_grad_() for x in inputs]
-    with torch_threads(threads):
-        both = recurrence.states_side_by_side(layers, leaves)
-        sum((states * w).sum() for states, w in zip(both, weights, strict=True)).backward()
-    for layer, states, leaf, expected in zip(layers, both, leaves, alone, strict=True):
-        found = [states.detach(), leaf.grad, *(parameter.grad for parameter in layer.parameters())]
-        for mine, other in zip(found, expected, strict=True):
-            torch.testing.assert_close(mine, other, atol=1e-5 * max(1.0, float(other.abs().max())), rtol=1e-5)
-
-
 def test_a_layer_whose_states_nobody_uses_gets_no_gradient() -> None:
     layers = [random_layer("lstm", 3, 4), random_layer("lstm", 3, 4)]
     used, _ = recurrence.states_side_by_side(layers, [torch.randn(2, 5, 3), torch.randn(2, 5, 3)])
     used.sum().backward()
     assert all(parameter.grad.any() for parameter in layers[0].parameters())
     assert not any(parameter.grad.any() for parameter in layers[1].parameters())
-
-
-@CELLS
-@SHAPES
-def test_in_bfloat16_it_is_as_close_to_float32_as_three_digits_allow(cell: str, B: int, T: int, E: int, H: int) -> None:
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        pytest.skip("no bfloat16 on this processor")
-    layer, inputs, weights = random_layer(cell, E, H, scale=0.2), torch.randn(B, T, E), torch.randn(B, T, H)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        states = compiled_states(layer, inputs)
-        assert states.dtype == torch.bfloat16
-        ours = states_and_gradients(compiled_states, layer, inputs, weights)
-    theirs = states_and_gradients(of_module, layer, inputs, weights)
-    # A state near zero may round to the other side of ReLU's kink, where its gradient is another.
-    limit = 0.1 if cell == "relu_rnn" else 0.03
-    for mine, expected in zip(ours, theirs, strict=True):
-        assert mine.dtype == torch.float32
-        assert (mine - expected).norm() <= limit * expected.norm() + 1e-3
 
 
 @CELLS
@@ -192,30 +130,11 @@ def test_relu_passes_the_gradient_on_where_the_state_is_not_a_number_and_none_wh
 
 
 @CELLS
-def test_a_gradient_too_small_for_float32_is_zero_and_not_an_error(cell: str) -> None:
-    layer = random_layer(cell, 3, 8, scale=0.05)
-    inputs = torch.randn(2, 200, 3).requires_grad_()
-    compiled_states(layer, inputs)[:, -1].sum().backward()
-    assert inputs.grad is not None
-    assert inputs.grad[:, -1].abs().max() > 1e-4
-    assert inputs.grad[:, 0].abs().max() < 1e-30
-    assert torch.isfinite(inputs.grad).all()
-
-
-@CELLS
 def test_changing_the_states_in_place_is_refused_and_never_a_wrong_gradient(cell: str) -> None:
     layer = random_layer(cell, 3, 4)
     states = compiled_states(layer, torch.randn(2, 5, 3).requires_grad_())
     with pytest.raises(RuntimeError, match=r"inplace|in-place"):
         (states.mul_(2) ** 2).sum().backward()
-
-
-@CELLS
-def test_a_second_backward_pass_gives_the_same_gradient(cell: str) -> None:
-    layer, inputs = random_layer(cell, 3, 4), torch.randn(2, 5, 3).requires_grad_()
-    loss = compiled_states(layer, inputs).square().sum()
-    first = torch.autograd.grad(loss, inputs, retain_graph=True)[0]
-    assert torch.equal(first, torch.autograd.grad(loss, inputs)[0])
 
 
 def test_it_reads_what_is_faster_with_it_and_leaves_the_rest_to_the_modules(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,26 +150,6 @@ def test_it_reads_what_is_faster_with_it_and_leaves_the_rest_to_the_modules(monk
         assert not recurrence.applies(layer, single.to("meta"))
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert recurrence.applies(layer, single) == torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        nn.RNN(1, 1, batch_first=True, bias=False),
-        nn.RNN(1, 1, batch_first=True, num_layers=2),
-        nn.RNN(1, 1, batch_first=True, bidirectional=True),
-        nn.LSTM(1, 3, batch_first=True, proj_size=2),
-        nn.GRU(1, 1, batch_first=True, num_layers=2),
-        nn.GRU(1, 1, batch_first=True, bias=False),
-        nn.RNN(1, 1),
-    ],
-    ids=str,
-)
-def test_other_layers_are_left_to_the_modules(module: nn.RNNBase) -> None:
-    inputs = torch.zeros(1, 1, 1)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert not recurrence.applies(module, inputs)
-    assert not recurrence.applies(module, inputs)
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 3), (2, 0, 3)])
@@ -290,29 +189,6 @@ def test_layers_that_cannot_be_read_side_by_side_are_refused(z: list[Tensor], we
         torch.ops.sentiment_rnn.rnn_forward(z, weight, True)
 
 
-@pytest.mark.parametrize("encoder", [Rnn, Lstm])
-def test_an_encoder_learns_the_same_with_and_without_it(encoder: type, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty steps of training from one start: the loss stays the same to the digits that bfloat16 keeps."""
-    losses = {}
-    for compiled in (True, False):
-        torch.manual_seed(0)
-        net, out = encoder(6, hidden_size=12), nn.Linear(12, 1)
-        optimizer = torch.optim.Adam([*net.parameters(), *out.parameters()], lr=1e-2)
-        inputs, lengths, labels = torch.randn(32, 15, 6), torch.full((32,), 15), torch.randint(0, 2, (32, 1)).float()
-        if not compiled:
-            monkeypatch.setattr(recurrence, "applies", lambda *_: False)
-        losses[compiled] = []
-        for _ in range(20):
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                loss = nn.functional.binary_cross_entropy_with_logits(out(net(inputs, lengths)[:, -1]).float(), labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses[compiled].append(loss.item())
-    assert losses[True][-1] < losses[True][0] - 0.05, "it learns"
-    assert losses[True] == pytest.approx(losses[False], abs=0.02)
-
-
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 """Nothing of this process's but where its modules are found."""
 
@@ -349,7 +225,8 @@ def test_without_a_compiler_one_line_says_so_and_the_modules_read(
     layer, inputs = layer_of("rnn", 1, 1), torch.zeros(1, 1, 1)
     assert (recurrence.library(), recurrence.library(), recurrence.applies(layer, inputs)) == (None, None, False)
     (line,) = caplog.messages
-    assert "there is no compiler 'no-such-compiler': install g++ or set CXX" in line
+    assert "install g++ 10 or newer, or set CXX" in line
+    assert "no-such-compiler" in line
     assert not list(tmp_path.rglob("*.so"))
 
 
@@ -372,15 +249,6 @@ print("whole")
     assert done.stdout == "whole\n", done.stderr
 
 
-def test_a_compiler_may_have_arguments_and_is_not_blamed_for_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXX", "ccache g++ -m64")
-    compiling, linking = recurrence.commands(Path("made.so"), Path("made.o"))
-    assert compiling[:3] == linking[:3] == ["ccache", "g++", "-m64"]
-    assert "no compiler" not in recurrence.reason(FileNotFoundError(2, "No such file or directory", "scan.h"))
-    monkeypatch.setenv("CXX", 'g++ -D"')
-    assert recurrence.library.__wrapped__() is None
-
-
 @pytest.mark.usefixtures("not_loaded")
 def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv("SENTIMENT_RNN_COMPILED", "0")
@@ -400,29 +268,6 @@ def test_a_source_that_does_not_compile_is_one_line_with_the_compilers_error(
     assert "missing" in caplog.text
     assert "error" in caplog.text
     assert not list(tmp_path.rglob("*.so"))
-
-
-@pytest.mark.parametrize(
-    "complaint",
-    [
-        "g++: error: unrecognized command line option '-std=c++20'; did you mean '-std=c++2a'?",
-        "error: invalid value 'c++20' in '-std=c++20'",
-    ],
-    ids=["g++ 9", "clang 9"],
-)
-@pytest.mark.usefixtures("not_loaded")
-def test_a_compiler_without_cpp20_is_one_line_that_says_which_has_it(
-    complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    old = tmp_path / "old-c++"
-    old.write_text(f'#!/bin/sh\necho "{complaint}" >&2\nexit 1\n')
-    old.chmod(0o755)
-    monkeypatch.setenv("CXX", str(old))
-    assert recurrence.library() is None
-    assert not recurrence.applies(layer_of("rnn", 1, 1), torch.zeros(1, 1, 1))
-    (line,) = caplog.messages
-    assert "old-c++ has no C++20" in line
-    assert "install g++ 10 or newer, or set CXX" in line
 
 
 def test_a_compilation_beside_cuda_without_a_gpu_says_nothing(tmp_path: Path) -> None:
@@ -503,20 +348,6 @@ def test_every_loop_of_the_cells_is_vectorized_for_float_and_for_bfloat16(tmp_pa
             times = number_types * expected[owner] if owner in expected else 1  # of a diagonal, float32 alone
             assert found == times, f"{owner}, {source.name}:{loop}: {lines[loop - 1].strip()}"
     assert instances == {name: 1 if "_" in name else 2 for name in (*expected, "diagonal_forward", "diagonal_backward")}
-
-
-@pytest.mark.slow
-def test_a_library_that_does_not_load_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CXX", raising=False)
-    path = tmp_path / "sentiment_rnn" / recurrence.compiled().name
-    path.parent.mkdir()
-    path.write_bytes(b"cut off")
-    library = "print(recurrence.library() is not None)"
-    first = in_a_fresh_process(library, XDG_CACHE_HOME=str(tmp_path))
-    second = in_a_fresh_process(library, XDG_CACHE_HOME=str(tmp_path))
-    assert [done.stdout.strip() for done in (first, second)] == ["False", "True"]
-    assert [done.stderr.count("no compiled recurrence") for done in (first, second)] == [1, 0]
-    assert second.stderr.count("compiling the recurrence") == 1
 
 
 CPUINFO = Path("/proc/cpuinfo")

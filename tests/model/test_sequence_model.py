@@ -87,12 +87,3 @@ def test_symbols_are_scored_where_they_are_asked_for(
     model.test_step(Sequences(torch.zeros(2, 3, 2), torch.tensor(targets)), 0)
     loss = -float(torch.tensor(chances).log().mean())
     assert logged == pytest.approx({"test/loss": loss, "test/last_step_accuracy": accuracy})
-
-
-def test_its_matrices_decay_and_its_biases_do_not() -> None:
-    model = build("copying")
-    model.optimizer_settings = OPTIMIZER | {"schedule": "constant"}
-    decayed, free = model.configure_optimizers().param_groups
-    assert {p.ndim for p in decayed["params"]} == {2}
-    assert {p.ndim for p in free["params"]} == {1}
-    assert (decayed["weight_decay"], free["weight_decay"]) == (0.01, 0.0)

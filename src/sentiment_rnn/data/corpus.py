@@ -16,11 +16,10 @@ import functools
 import hashlib
 import itertools
 import json
-import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -45,13 +44,11 @@ from sentiment_rnn.data.tokenizer import (
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.files import FileLock
 
-log = logging.getLogger("sentiment_rnn")
-
 _FORMAT = 6
 _ABOUT = "about.json"
 _ARRAYS = ("tokens", "offsets", "labels", "ratings", "lags")
-DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError)
-"""What reading a corpus raises that is not there or not whole."""
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError)
+"""What reading a corpus raises that is not there, or damaged."""
 
 Parts = tuple[dict[str, list[Review]], list[str]]
 """Reviews by the part of the corpus, and notes on them."""
@@ -125,8 +122,8 @@ def load_corpus(
     """The tokenized corpus of `source`, from the cache, or made and cached now.
 
     Jobs that start together make it once: the first holds a lock, the others wait for it. It is written under a
-    temporary name and renamed when whole, so a kill leaves nothing that a later run would take for a corpus. A cache
-    that is damaged is made anew, and a line says so.
+    temporary name and renamed when complete, so a kill leaves nothing that a later run would take for a corpus. One
+    that is damaged is made anew.
 
     Args:
         tokenizer: that of another model, or of another part; None builds a vocabulary from the training part.
@@ -135,50 +132,36 @@ def load_corpus(
     Raises:
         UserError: the source is not what it should be, or the cache cannot be written.
     """
-    with _reading(config):
-        fingerprint = source.fingerprint()
-    cache = Path(config.directory) / "tokens"
-    settings = _settings(config, tokenizer, unlabelled)
-    folder = cache / _hash(config._target_, target_digest(config._target_), fingerprint, settings)
-    with suppress(*DAMAGED):  # no lock, since it may lie where this user can only read
-        return _open(folder)
     try:
+        fingerprint = source.fingerprint()
+        cache = Path(config.directory) / "tokens"
+        settings = _settings(config, tokenizer, unlabelled)
+        folder = cache / _hash(config._target_, target_digest(config._target_), fingerprint, settings)
+        with suppress(*UNREADABLE):  # no lock, since it may lie where this user can only read
+            return _open(folder)
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / ".lock"):
-            try:
+            with suppress(*UNREADABLE):
                 return _open(folder)  # made while this one waited
-            except DAMAGED as error:
-                if (folder / _ABOUT).exists():
-                    log.warning("%s: damaged (%s), so the texts are tokenized again", folder, error)
             _make(*_read(source, fingerprint, config, unlabelled), config, tokenizer, folder)
             return _open(folder)
     except OSError as error:
         raise UserError(
-            f"data.directory={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
+            f"data={config.name}: {error}; its files must be readable, and data.directory={config.directory} writable"
         ) from error
-
-
-@contextmanager
-def _reading(config: DataConfig) -> Iterator[None]:
-    """A file of the source that cannot be read is none of the cache's."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"data={config.name}: cannot be read ({error})") from error
 
 
 def _read(source: Source, fingerprint: str, config: DataConfig, unlabelled: bool) -> Parts:
     """What the source has; raises `UserError` where it is no longer what had this fingerprint."""
-    with _reading(config):
-        reviews = source.read()
-        if unlabelled:
-            texts, notes = cast(TextSource, source).unlabelled(reviews)
-            parts = {"unlabelled": texts}
-        else:
-            parts = {split: reviews.get(split, []) for split in SPLITS}
-            notes = source.notes(reviews) if hasattr(source, "notes") else []
-        if source.fingerprint() != fingerprint:
-            raise UserError(f"data={config.name}: its files changed while they were read; start again")
+    reviews = source.read()
+    if unlabelled:
+        texts, notes = cast(TextSource, source).unlabelled(reviews)
+        parts = {"unlabelled": texts}
+    else:
+        parts = {split: reviews.get(split, []) for split in SPLITS}
+        notes = source.notes(reviews) if hasattr(source, "notes") else []
+    if source.fingerprint() != fingerprint:
+        raise UserError(f"data={config.name}: its files changed while they were read; start again")
     return parts, notes
 
 
@@ -221,7 +204,7 @@ def _write(
     with tqdm(every, "Tokenizing", total, unit=" reviews", disable=None, leave=False) as progress:
         interned: dict[str, str] = {}  # one object for each distinct token
         documents = ([interned.setdefault(word, word) for word in tokens_of(review.text)] for review in progress)
-        tokens = {split: [*itertools.islice(documents, len(found))] for split, found in reviews.items()}
+        tokens = {split: [*itertools.islice(documents, len(texts))] for split, texts in reviews.items()}
     made = tokenizer is None
     if tokenizer is None:
         vocabulary = build_vocabulary(tokens["train"], config.vocabulary_size, config.minimum_frequency)
@@ -234,21 +217,22 @@ def _write(
                 raise UserError(
                     f"{review.name}: no token in {review.text[:40]!r}; every review needs a word or a mark; remove it"
                 )
-        found = Split.of(ids, reviews[split])
+        arrays = Split.of(ids, reviews[split])
         for name in _ARRAYS:
-            np.save(folder / f"{split}.{name}.npy", getattr(found, name))
-        (folder / f"{split}.names.txt").write_text("\n".join(found.names), encoding="utf-8")
-        if made and split == "train" and (share := float((found.tokens == UNKNOWN_ID).mean())) >= MANY_UNKNOWN:
+            np.save(folder / f"{split}.{name}.npy", getattr(arrays, name))
+        (folder / f"{split}.names.txt").write_text("\n".join(arrays.names), encoding="utf-8")
+        unknown = float((arrays.tokens == UNKNOWN_ID).mean())
+        if made and split == "train" and unknown >= MANY_UNKNOWN:
             notes = [
                 *notes,
-                f"data={config.name}: {share:.0%} of train's tokens are too rare for its vocabulary; give another "
+                f"data={config.name}: {unknown:.0%} of train's tokens are too rare for its vocabulary; give another "
                 "data.tokenizer, data.minimum_frequency=1 or a larger data.vocabulary_size",
             ]
     about = {
         "digest": _digest(reviews),
         "notes": notes,
         "tokenizer": config.tokenizer,
-        "reviews": {split: len(found) for split, found in reviews.items()},
+        "reviews": {split: len(texts) for split, texts in reviews.items()},
     }
     (folder / _ABOUT).write_text(json.dumps(about, indent=1))
 
@@ -274,17 +258,17 @@ def _open(folder: Path) -> Corpus:
 
 def _digest(reviews: dict[str, list[Review]]) -> str:
     digest = hashlib.sha256()
-    for split, found in reviews.items():
-        for review in found:
+    for split, texts in reviews.items():
+        for review in texts:
             facts = (split, review.name, review.label, review.rating, review.lag, review.text)
             digest.update("\0".join(map(str, facts)).encode() + b"\0")
     return digest.hexdigest()
 
 
 def _settings(config: DataConfig, tokenizer: Tokenizer | None, unlabelled: bool) -> list[object]:
-    built = [config.vocabulary_size, config.minimum_frequency]
-    given = [_hash(tokenizer.vocabulary.itos)] if tokenizer else built
-    return [_FORMAT, splitter_version(config.tokenizer), *given, *(["unlabelled"] if unlabelled else [])]
+    limits = [config.vocabulary_size, config.minimum_frequency]
+    vocabulary = [_hash(tokenizer.vocabulary.itos)] if tokenizer else limits
+    return [_FORMAT, splitter_version(config.tokenizer), *vocabulary, *(["unlabelled"] if unlabelled else [])]
 
 
 def _hash(*parts: object) -> str:

@@ -154,7 +154,6 @@ def steps(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> 
     """Read `inputs [B, T, E]`, one step of the cell at a time."""
     stop = stop or GradientStop()
     cell_kind = cell_of(layer)
-    check_stop(cell_kind, stop)
     if isinstance(layer, OwnLayer):
         yield from layer.steps(inputs, stop)
         return
@@ -173,12 +172,6 @@ def steps(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> 
         step = cell_kind.step(from_input, from_state, state, cell)
         yield step
         state, cell = step.state, step.cell
-
-
-def check_stop(cell: Cell, stop: GradientStop | None) -> None:
-    """Raise `ValueError` for a gradient that ends between state and cell of a kind of cell that has no two."""
-    if stop and (stop.along_cell or stop.through_state) and not cell.cell_state:
-        raise ValueError("a gradient that ends along the cell, or through the state: expected an LSTM")
 
 
 def recurrent_weight(layer: AnyLayer) -> Tensor | None:

@@ -53,14 +53,6 @@ NARROW = 128
 
 def applies(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> bool:
     """Whether `states_side_by_side` is the way to read inputs: on a CPU, with the compiled library, and faster."""
-    if isinstance(module, nn.RNNBase) and not (
-        module.bias
-        and module.batch_first
-        and module.num_layers == 1
-        and not module.proj_size
-        and not module.bidirectional
-    ):
-        return False
     cell = cell_of(module)
     if cell.compiled is None or cell.coefficients or type(inputs) is not Tensor or inputs.device.type != "cpu":
         return False
@@ -111,7 +103,6 @@ def states_side_by_side(
     Returns:
         states `[B, T, H]` of each, views (time is the first axis in memory).
     """
-    cells.check_stop(cell_of(modules[0]), stop)
     if torch.is_autocast_enabled("cpu") and cell_of(modules[0]).memory > 1:
         with torch.autocast("cpu", enabled=False):
             return states_side_by_side(modules, [x.float() for x in inputs], stop)
@@ -222,13 +213,13 @@ def library() -> Path | None:
         return None
     try:
         path = compiled()
-        try:
-            torch.ops.load_library(path)
-        except OSError:
-            path.unlink(missing_ok=True)  # the next process makes it anew
-            raise
+        torch.ops.load_library(path)
     except (OSError, ValueError, subprocess.CalledProcessError) as error:  # the second of quotes in CXX
-        log.warning("no compiled recurrence, so PyTorch's modules train, more slowly; %s", reason(error))
+        lines = (getattr(error, "stderr", "") or str(error)).splitlines()
+        log.warning(
+            "no compiled recurrence, so PyTorch's modules train, more slowly; install g++ 10 or newer, or set CXX (%s)",
+            next((line for line in lines if "error" in line), lines[0]),
+        )
         return None
     return path
 
@@ -275,18 +266,6 @@ def compiler() -> list[str]:
     return shlex.split(os.environ.get("CXX", "")) or ["c++"]
 
 
-def reason(error: Exception) -> str:
-    """One line on why there is no library."""
-    if isinstance(error, FileNotFoundError) and error.filename == compiler()[0]:
-        return f"there is no compiler {error.filename!r}: install g++ or set CXX"
-    if isinstance(error, subprocess.CalledProcessError):
-        said = (error.stderr or "").strip().splitlines()
-        if any(STANDARD in line for line in said):  # only a compiler that does not know its name repeats it
-            return f"{error.cmd[0]} has no C++20, which PyTorch's headers need: install g++ 10 or newer, or set CXX"
-        return "the compiler said: " + next((line for line in said if "error" in line), f"status {error.returncode}")
-    return str(error)
-
-
 def fingerprint() -> str:
     """Digest of all that the compiled code depends on."""
     features = runtime.cpuinfo("flags") or runtime.cpuinfo("Features")  # on x86, on ARM
@@ -300,11 +279,6 @@ def fingerprint() -> str:
         *OPTIONS,
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    library()
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -321,8 +295,8 @@ class _Linear(torch.autograd.Function):
         rows = inputs.reshape(-1, inputs.shape[-1]).contiguous()
         ctx.save_for_backward(rows, weight)
         ctx.shape = inputs.shape
-        found: Tensor = torch.ops.sentiment_rnn.linear(rows, weight, bias)
-        return found.view(*inputs.shape[:-1], len(weight))
+        outputs: Tensor = torch.ops.sentiment_rnn.linear(rows, weight, bias)
+        return outputs.view(*inputs.shape[:-1], len(weight))
 
     @staticmethod
     @once_differentiable
@@ -335,3 +309,8 @@ class _Linear(torch.autograd.Function):
         if dw is not None:
             torch.ops.sentiment_rnn.outer_product(gradient, rows, dw)
         return dx, dw, gradient.sum(0) if by_bias else None
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    library()

@@ -46,11 +46,13 @@ class TrainingModule(pl.LightningModule):
 
         A module of the network can have `free_parameters()`: some that are not decayed, and their share of the rate.
         """
-        given = (getattr(module, "free_parameters", None) for module in self.modules())
-        found = [free_parameters() for free_parameters in given if callable(free_parameters)]
+        modules = [cast(Any, module) for module in self.modules() if hasattr(module, "free_parameters")]
+        free = [module.free_parameters() for module in modules]
         options = dict(self.optimizer_settings["encoder_options"])
         rate = options.get("lr", self.optimizer_settings["learning_rate"])
-        groups = [{**options, "params": free, "weight_decay": 0.0, "lr": share * rate} for free, share in found]
+        groups = [
+            {**options, "params": parameters, "weight_decay": 0.0, "lr": share * rate} for parameters, share in free
+        ]
         if options:
             encoder = cast(nn.Module, getattr(self, "backbone", self).encoder)
             groups += self.by_decay(not_in(groups, encoder.parameters()), **options)

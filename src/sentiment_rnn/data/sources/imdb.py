@@ -1,44 +1,36 @@
 """The Large Movie Review Dataset (Maas et al. 2011): found or downloaded, read as a stream, checked.
 
 Nothing is extracted: members are read from the archive one after another, so no member's path is ever written to.
-The published reviews are kept in `data.directory`, so that no later command needs the archive.
 """
 
 import hashlib
-import io
 import lzma
 import re
 import tarfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import IO, ClassVar, cast
 
 from pydantic.dataclasses import dataclass
 
 from sentiment_rnn.config.schema import SCHEMA, Fraction, Name, Seed
 from sentiment_rnn.data.review import Review, split_by_group
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.files import replacement_of
 
 URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 ARCHIVE_SHA256 = "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"
-KEPT = "aclImdb_labelled.tar.gz"
-"""The published reviews with labels, as `data.directory` keeps them: all that another split or tokenizer needs."""
-
-# The published texts of each folder, in order of their ID: number, bytes, SHA-256 of them joined.
 PUBLISHED = {
-    "train/neg": (12_500, 16_289_992, "b2441fdae57aa12b75bd0119ff26533937287387dfa348aae36031fde2555850"),
-    "train/pos": (12_500, 16_842_831, "c0241833846db480684a3bbc739039a8a07829f00dee2c013e88100513dd0e90"),
-    "test/neg": (12_500, 16_067_328, "96d3bcc33399f728795fb64d4aa8c58cf1ada467319838abba7d294451690141"),
-    "test/pos": (12_500, 16_283_357, "4619fea0c15476ba5fe5d1ad7536ebe0b7e2d56b19500ff121fa29a00015b39f"),
+    "train/neg": "b2441fdae57aa12b75bd0119ff26533937287387dfa348aae36031fde2555850",
+    "train/pos": "c0241833846db480684a3bbc739039a8a07829f00dee2c013e88100513dd0e90",
+    "test/neg": "96d3bcc33399f728795fb64d4aa8c58cf1ada467319838abba7d294451690141",
+    "test/pos": "4619fea0c15476ba5fe5d1ad7536ebe0b7e2d56b19500ff121fa29a00015b39f",
+    "train/unsup": "3bb948a7f950eead0ef4b2febdb2f00787cb18428234c4b954fc91cab18aefe7",
 }
-
-# The same of the texts without a label.
-UNLABELLED = {
-    "train/unsup": (50_000, 66_506_794, "3bb948a7f950eead0ef4b2febdb2f00787cb18428234c4b954fc91cab18aefe7"),
-}
+"""SHA-256 of the published texts of each folder, joined in the order of their IDs."""
+LABELLED = {"train/neg": 0, "train/pos": 1, "test/neg": 0, "test/pos": 1}
+"""Folder → label of its reviews."""
+UNLABELLED = {"train/unsup": 0}
 
 _FILE = re.compile(r"(?:^|/)(train|test)/(?:(neg|pos|unsup)/(\d{1,9})_(\d{1,9})|urls_(neg|pos|unsup))\.txt$")
 """A review, `train/neg/12_3.txt`, by its ID and rating; or a list of films, `train/urls_neg.txt`."""
@@ -46,8 +38,6 @@ _FILM_ID = re.compile(r"/(tt\d+)")
 
 Texts = dict[str, dict[tuple[int, int], bytes]]
 """Folder (`train/neg`) → a review's ID and rating → its UTF-8 text."""
-Place = tuple[str, tuple[int, int] | None]
-"""Folder, and a review's ID and rating there; None for the folder's list of films."""
 Films = dict[str, list[str]]
 """Folder → the film of each ID."""
 
@@ -57,10 +47,10 @@ class Imdb:
     """The corpus as `data=imdb` describes it."""
 
     archive: str | None
-    """The official archive, one of the same layout, or an extracted `aclImdb` folder; null takes the published reviews
-    that `directory` keeps, or downloads them."""
+    """The official archive, one of the same layout, or an extracted `aclImdb` folder; null takes the archive that
+    `directory` has, or downloads it."""
     directory: Name
-    """Folder of the download, and of the published reviews that are kept."""
+    """Folder of the download."""
     verify: bool
     """Check the texts against the digests of the published corpus; false reads another corpus of its layout."""
     validation_fraction: Fraction
@@ -73,7 +63,7 @@ class Imdb:
     @property
     def missing(self) -> str:
         """What would be downloaded, in one line; empty where the reviews are here."""
-        here = self.archive or self._kept.exists() or (Path(self.directory) / Path(URL).name).exists()
+        here = self.archive or (Path(self.directory) / Path(URL).name).exists()
         return "" if here else f"data=imdb: {Path(URL).name} is not here; training downloads it (80 MB)"
 
     def fingerprint(self) -> str:
@@ -81,8 +71,7 @@ class Imdb:
         path = self._path()
         parts = [path / split for split in ("train", "test")]  # either may be a link, into which no search goes
         files = sorted(file for part in parts for file in part.rglob("*.txt")) if path.is_dir() else [path]
-        missing = self.archive if path == self._kept else None  # of which a line is said
-        settings = (str(path.resolve()), missing, self.verify, self.validation_fraction, self.split_seed)
+        settings = (str(path.resolve()), self.verify, self.validation_fraction, self.split_seed)
         digest = hashlib.sha256(repr(settings).encode())
         for file in files:
             status = file.stat()
@@ -93,19 +82,13 @@ class Imdb:
         """Train, validation (by film, from train) and test.
 
         Raises:
-            UserError: the archive is damaged, lacks a folder, has a review that is not UTF-8 or has no film, or (with
+            UserError: it is no archive, lacks a folder, has a review that is not UTF-8 or has no film, or (with
                 `verify`) is not the published corpus.
-            OSError: a file cannot be read.
+            OSError: a file of a folder cannot be read.
         """
-        path = self._path()
-        texts, films = self._collected(path, PUBLISHED)
-        train, test = (
-            _reviews(path, {f"{split}/neg": 0, f"{split}/pos": 1}, texts, films) for split in ("train", "test")
-        )
+        reviews = self._reviews(LABELLED)
+        train, test = ([r for r in reviews if r.name.startswith(f"{split}/")] for split in ("train", "test"))
         train, validation = split_by_group(train, self.validation_fraction, self.split_seed)
-        if self.archive and self.verify and not self._kept.exists():  # what was downloaded stays
-            with suppress(OSError):  # what is written next says that a disk is full
-                _keep(self._kept, texts, films)
         return {"train": train, "validation": validation, "test": test}
 
     def unlabelled(self, reviews: dict[str, list[Review]]) -> tuple[list[Review], list[str]]:
@@ -113,11 +96,9 @@ class Imdb:
         the validation part.
 
         Raises:
-            UserError: as `read`; or there are none.
+            UserError: as `read`.
         """
-        path = self._path() if self.archive else download(Path(self.directory))  # what is kept has labels
-        texts, films = self._collected(path, UNLABELLED)
-        unlabelled = _reviews(path, {"train/unsup": 0}, texts, films)
+        unlabelled = self._reviews(UNLABELLED)
         validation, test = reviews["validation"], reviews["test"]
         tested, validated = {review.text for review in test}, {review.text for review in validation}
         watched = {review.group for review in validation}
@@ -133,36 +114,42 @@ class Imdb:
         )
         return kept, [note]
 
-    def notes(self, reviews: Mapping[str, Sequence[Review]]) -> list[str]:
-        """A remark where the archive is gone and the kept reviews are read instead."""
-        if not self.archive or self._path() != self._kept:
-            return []
-        return [f"data.archive={self.archive}: no such file; the published reviews are read from {self._kept}"]
-
-    @property
-    def _kept(self) -> Path:
-        return Path(self.directory) / KEPT
-
     def _path(self) -> Path:
         if not self.archive:
-            return self._kept if self._kept.exists() else download(Path(self.directory))
+            return download(Path(self.directory))
         path = Path(self.archive).expanduser()
         if not path.exists():
-            if self.verify and self._kept.exists():
-                return self._kept
             raise UserError(
                 f"data.archive={path}: no such file or folder; give {Path(URL).name}, an extracted aclImdb folder, "
                 "or data.archive=null to download it"
             )
         return path / "aclImdb" if (path / "aclImdb").is_dir() else path
 
-    def _collected(self, path: Path, published: Mapping[str, tuple[int, int, str]]) -> tuple[Texts, Films]:
-        texts, films = _collect(path, published)
-        if self.verify and (difference := _difference(texts, published)):
-            raise UserError(
-                f"{path}: {difference}; put a fresh copy there, or set data.verify=false if it is meant to differ"
-            )
-        return texts, films
+    def _reviews(self, labels: Mapping[str, int]) -> list[Review]:
+        """The reviews of each folder that has a label, in order of their IDs."""
+        path = self._path()
+        texts, films = _collected(path, labels)
+        reviews = []
+        for folder, label in labels.items():
+            in_order = sorted(texts[folder].items())
+            if not in_order:
+                raise UserError(f"{path}: no reviews in {folder}/; expected files ID_RATING.txt, as in aclImdb")
+            joined = b"".join(text for _, text in in_order)
+            if self.verify and hashlib.sha256(joined).hexdigest() != PUBLISHED[folder]:
+                raise UserError(
+                    f"{path}: {folder}/ is not the published corpus ({len(in_order):,} reviews of {len(joined):,} "
+                    "bytes); put a fresh copy there, or set data.verify=false if it is meant to differ"
+                )
+            for (number, rating), text in in_order:
+                name = f"{folder}/{number}_{rating}"
+                try:
+                    reviews.append(Review(text.decode("utf-8"), label, rating, films[folder][number], name))
+                except (UnicodeDecodeError, IndexError) as error:
+                    raise UserError(
+                        f"{path}: {name}.txt: expected UTF-8 text, and its film in line {number + 1} of the folder's "
+                        f"list ({error})"
+                    ) from error
+        return reviews
 
 
 def download(directory: Path) -> Path:
@@ -189,106 +176,34 @@ def download(directory: Path) -> Path:
     return Path(fetched)
 
 
-def _collect(path: Path, folders: Collection[str]) -> tuple[Texts, Films]:
-    """Every review of these folders, and the film of each review by folder and ID."""
+def _collected(path: Path, folders: Collection[str]) -> tuple[Texts, Films]:
     texts: Texts = {folder: {} for folder in folders}
-    films: Films = {}
-    for (folder, review), content in _files(path, folders):
-        if review:
-            texts[folder][review] = content
-        else:
-            lines = content.decode("utf-8", "replace").splitlines()
-            films[folder] = [film[1] if (film := _FILM_ID.search(line)) else line.strip() for line in lines]
-    for folder, of_folder in texts.items():
-        if not of_folder:
-            more = "" if folder in PUBLISHED else ", and train/unsup/; data.archive=null fetches the official archive"
-            raise UserError(
-                f"{path}: no reviews in {folder}/; expected train/ and test/, each with neg/ and pos/ full of "
-                f"ID_RATING.txt{more}"
-            )
+    films: Films = {folder: [] for folder in folders}
+    try:
+        for name, read in _files(path):
+            file = _FILE.search(name)
+            if file is None or (folder := f"{file[1]}/{file[2] or file[5]}") not in folders:
+                continue
+            if file[2]:
+                texts[folder][int(file[3]), int(file[4])] = read()
+            else:
+                lines = read().decode("utf-8", "replace").splitlines()
+                films[folder] = [film[1] if (film := _FILM_ID.search(line)) else line.strip() for line in lines]
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise UserError(
+            f"{path}: not a whole archive ({type(error).__name__}); get {URL} again, or give another data.archive"
+        ) from error
     return texts, films
 
 
-def _files(path: Path, folders: Collection[str]) -> Iterator[tuple[Place, bytes]]:
-    """The reviews of these folders, and their lists of films."""
+def _files(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The files of an archive or folder: the name of each, and what reads it."""
     if path.is_dir():
         for split in ("train", "test"):
             for file in (path / split).rglob("*.txt"):
-                if (place := _place(file.relative_to(path).as_posix(), folders)) and file.is_file():
-                    yield place, file.read_bytes()
+                yield file.relative_to(path).as_posix(), file.read_bytes
         return
-    try:
-        with tarfile.open(path, tarinfo=_Member) as archive:
-            for member in archive:
-                if (place := _place(member.name, folders)) and (content := archive.extractfile(member)):
-                    yield place, content.read()
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, KeyError) as error:
-        raise UserError(
-            f"{path}: not a whole archive ({str(error).splitlines()[0]}); get {URL} again, or give another data.archive"
-        ) from error
-
-
-def _place(name: str, folders: Collection[str]) -> Place | None:
-    file = _FILE.search(name)
-    if file is None or (folder := f"{file[1]}/{file[2] or file[5]}") not in folders:
-        return None
-    return folder, (int(file[3]), int(file[4])) if file[2] else None
-
-
-class _Member(tarfile.TarInfo):
-    """A member whose header must be whole: tarfile takes a cut or broken one for the end of the archive."""
-
-    @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> "_Member":
-        try:
-            return super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the end mark
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from error
-
-
-def _difference(texts: Texts, published: Mapping[str, tuple[int, int, str]]) -> str | None:
-    """A folder that differs from the published corpus, and how; None where no folder does."""
-    for folder, (count, size, digest) in published.items():
-        contents = [content for _, content in sorted(texts[folder].items())]
-        actual = hashlib.sha256(b"".join(contents)).hexdigest()
-        if actual != digest:
-            return (
-                f"{folder}/ is not the published corpus: {len(contents):,} reviews of {sum(map(len, contents)):,} "
-                f"bytes and SHA-256 {actual[:12]}…; {count:,} of {size:,} and {digest[:12]}… expected"
-            )
-    return None
-
-
-def _keep(path: Path, texts: Texts, films: Films) -> None:
-    """Write reviews as an archive of the same layout, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacement_of(path) as partial, tarfile.open(partial, "w:gz", compresslevel=1) as archive:
-        for folder, of_folder in texts.items():
-            split, _, sentiment = folder.partition("/")
-            files = {f"{folder}/{number}_{rating}.txt": text for (number, rating), text in of_folder.items()}
-            files[f"{split}/urls_{sentiment}.txt"] = "\n".join(films[folder]).encode()
-            for name, content in files.items():
-                member = tarfile.TarInfo(f"aclImdb/{name}")
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-
-
-def _reviews(path: Path, labels: Mapping[str, int], texts: Texts, films: Films) -> list[Review]:
-    """The reviews of each folder that has a label."""
-    reviews = []
-    for folder, label in labels.items():
-        split, _, sentiment = folder.partition("/")
-        film_of = films.get(folder, [])
-        for (number, rating), content in sorted(texts[folder].items()):
-            name = f"{folder}/{number}_{rating}"
-            try:
-                text, film = content.decode("utf-8"), film_of[number]
-            except (UnicodeDecodeError, IndexError) as error:
-                raise UserError(
-                    f"{path}: {name}.txt: expected UTF-8 text, and its film in line {number + 1} of "
-                    f"{split}/urls_{sentiment}.txt ({error})"
-                ) from error
-            reviews.append(Review(text, label, rating, film, name))
-    return reviews
+    with tarfile.open(path) as archive:
+        for member in archive:
+            if member.isfile():
+                yield member.name, cast(IO[bytes], archive.extractfile(member)).read

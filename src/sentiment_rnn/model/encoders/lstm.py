@@ -31,16 +31,11 @@ class CellState(Gated):
 
     `detach` takes one of the gradient's two ways back, and leaves the states as they are. `cell`: C_{t-1} counts as a
     constant in the equation of C_t. `hidden`: h_{t-1} counts as a constant in the gates and the candidate.
-
-    Raises:
-        ValueError: `detach` is something else.
     """
 
     keeping, writing = "f", "i"
 
     def __init__(self, input_size: int, *, detach: str = "none", **shared: Any) -> None:
-        if detach not in ("none", "cell", "hidden"):
-            raise ValueError(f"detach={detach}: expected none, cell or hidden")
         super().__init__(input_size, **shared)
         self.detach = detach
 
