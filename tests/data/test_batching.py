@@ -1,4 +1,4 @@
-"""Batches of similar length: who is in them, in what order, cut and padded how."""
+"""Training reads every review once an epoch, in batches of similar length, and resumes where it stopped."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The token arrays on disk: made once, whole or not at all."""
+"""A run reads its tokens from arrays that are made once, complete or not at all, whatever kills or damages."""
 
 import os
 import signal

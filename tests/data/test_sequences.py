@@ -1,4 +1,4 @@
-"""The tasks on sequences: what is asked, what the answer is, and what who forgets would lose."""
+"""Tasks on sequences ask what their papers say, and every encoder of a seed reads the same ones."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Validation by group: by film on IMDb."""
+"""Validation shares no group and no text with training, and the seed alone decides it."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Files of strangers: read whole, or refused in one line."""
+"""Files of strangers are read entirely, in little memory, or refused in one line that names the row."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The tokenizer and the vocabulary."""
+"""A text has the same ids in training and prediction; a model's file names no function but a tokenizer."""
 
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-"""The backbone: padding, word dropout, its weights handed on, and the order in which they are drawn."""
+"""A backbone hands its weights to another task, never trains padding, and a seed draws what it always drew."""
 
 from typing import Any
 

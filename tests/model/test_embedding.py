@@ -1,4 +1,4 @@
-"""The embedding's gradient by rows: PyTorch's own, added up."""
+"""The embedding's gradient by rows is PyTorch's, each row once."""
 
 import pytest
 import torch

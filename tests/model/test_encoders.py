@@ -1,4 +1,4 @@
-"""Encoders against packed sequences, against their equations, and under padding."""
+"""Encoders equal PyTorch's on packed sequences, whatever the padding, and start as their settings say."""
 
 import math
 
@@ -259,14 +259,6 @@ def test_dropout_acts_between_layers_and_only_in_training(cell: type[Recurrent])
     assert torch.equal(two.eval()(*batch), two(*batch))
     one = random_encoder(cell, layers=1, dropout=0.5).train()
     assert torch.equal(one(*batch), one(*batch))
-
-
-def test_bag_returns_the_embeddings() -> None:
-    bag = Bag(E)
-    embedded, sizes = embedded_batch([4, 2])
-    assert torch.equal(bag(embedded, sizes), embedded)
-    assert bag.output_size == E
-    assert not list(bag.parameters())
 
 
 def test_a_family_is_loaded_by_the_name_that_its_classes_had_before() -> None:

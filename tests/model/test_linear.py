@@ -1,4 +1,4 @@
-"""The compiled linear layer: the same as PyTorch's, whatever the sizes, and in float32 alone."""
+"""The compiled linear layer equals PyTorch's, whatever the sizes, in float32 alone."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Which classes a file may name as encoder or pooling."""
+"""A model's file names modules of this package, or others that were imported already."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The compiled recurrence against PyTorch's modules."""
+"""The compiled recurrence is used where it is faster, and one line says where it cannot be had."""
 
 import functools
 import logging

@@ -1,4 +1,4 @@
-"""The model of the textbook tasks: shapes, losses, and that it learns."""
+"""The model of tasks on sequences is scored where something is asked, and learns."""
 
 from typing import Any
 

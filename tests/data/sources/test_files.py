@@ -1,4 +1,4 @@
-"""Labelled texts of one's own: which part each row is in, and what is refused."""
+"""Labelled texts of one's own come into the parts that the settings name, or are refused in one line."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The generated reviews: one clause decides, at a known lag, and a bag of words knows next to nothing."""
+"""A generated review has one deciding clause at a known lag, which a bag of words cannot find."""
 
 import hashlib
 import re
