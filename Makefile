@@ -127,18 +127,11 @@ notebook: $(READY)  ## Run the lesson into runs/lesson.ipynb (some minutes); the
 
 ##@ Measure speed
 
-prediction: $(READY)  ## How fast the champion answers the IMDb test reviews, in batches and one at a time (run it alone)
-	@$(VENV)/bin/python experiments/benchmarks/prediction.py --store "$(STORE)" $(ARGS)
+bench: $(READY) $(KERAS)/.ready  ## How fast a training step is, beside PyTorch's modules, Keras and the products alone (run it alone)
+	@$(VENV)/bin/python experiments/benchmarks/speed.py --packed $(ARGS)
 
-overhead: $(READY)  ## What Lightning, the metrics and MLflow cost on IMDb, beside a bare loop (run it alone)
-	@$(VENV)/bin/python experiments/benchmarks/overhead.py --repeats 2 encoder=lstm $(ARGS)
-
-bench: $(READY) $(KERAS)/.ready  ## How fast training is, beside packed sequences, Keras, the arithmetic alone and a busy neighbor (run it alone)
-	@$(VENV)/bin/python experiments/benchmarks/epoch.py $(ARGS)
-	@$(VENV)/bin/python experiments/benchmarks/commands.py $(ARGS)
-
-bench-quick: $(READY)  ## Is a training step still faster than one of PyTorch's modules? Three minutes; nothing is written
-	@$(VENV)/bin/python experiments/benchmarks/pairs.py $(ARGS)
+bench-quick: $(READY)  ## The same in a few minutes: beside PyTorch's modules on padded sequences
+	@$(VENV)/bin/python experiments/benchmarks/speed.py $(ARGS)
 
 $(KERAS)/.ready: experiments/benchmarks/requirements-keras.txt
 	@echo "Installing Keras and TensorFlow into $(KERAS), for the comparison (1.6 GB)"

@@ -89,7 +89,6 @@ ELSEWHERE = {
     ),
     "tests/experiments/test_scripts.py": (
         "make bench-quick",
-        "python experiments/benchmarks/overhead.py", "python experiments/benchmarks/language_model.py",
     ),
     "tests/cli/test_use.py": ("curl ", "sentiment-rnn evaluate"),
     "tests/test_own_encoder.py": (
@@ -118,7 +117,7 @@ NOT_RUN = {
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine precision",
     ),
     "tests run their scripts": (
-        "make bench", "make overhead", "make prediction", "make notebook",
+        "make bench", "make notebook",
     ),
     "Docker's engine": ("docker ",),
     "a server of others": (

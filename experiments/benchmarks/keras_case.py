@@ -1,16 +1,16 @@
 """The same model in Keras on TensorFlow, in its own virtual environment, which `make bench` makes.
 
-    python keras_case.py '{"name": "float32", "encoder": "lstm", "batches": "64.npz", "repeats": 3}'
+    python keras_case.py '{"encoder": "lstm", "policy": "float32", "B": 64, "T": 250, "H": 256, "E": 100}'
 
-prints one line of JSON, as cases.py does; the name is a policy, `float32` or `mixed_bfloat16`.
-Nothing of this project is imported here.
+prints the median seconds of a training step; the policy is `float32` or `mixed_bfloat16`. Nothing of this project is
+imported here.
 """
 
 import json
 import os
 import statistics
 import sys
-import time
+import timeit
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -20,30 +20,18 @@ import numpy as np
 
 case = json.loads(sys.argv[1])
 keras.utils.set_random_seed(0)
-keras.mixed_precision.set_global_policy(case["name"])
+keras.mixed_precision.set_global_policy(case["policy"])
 model = keras.Sequential(
     [
         keras.layers.Input((None,)),
-        keras.layers.Embedding(30_000, 100, mask_zero=True),
-        {"lstm": keras.layers.LSTM, "rnn": keras.layers.SimpleRNN}[case["encoder"]](256),
+        keras.layers.Embedding(30_000, case["E"], mask_zero=True),
+        {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}[case["encoder"]](case["H"]),
         keras.layers.Dense(1, activation="sigmoid", dtype="float32"),
     ]
 )
 model.compile(keras.optimizers.AdamW(1e-3, global_clipnorm=1.0), loss="binary_crossentropy")
-
-arrays = list(np.load(case["batches"]).values())  # tokens, lengths and labels of each batch
-batches = list(zip(arrays[::3], arrays[2::3], strict=True))
-
-
-def step(tokens: np.ndarray, labels: np.ndarray) -> float:
-    """Seconds of one training step."""
-    started = time.perf_counter()
-    model.train_on_batch(tokens, labels)
-    return time.perf_counter() - started
-
-
-for _ in range(2):  # the first pass traces the graph, and a second one for other lengths
-    for batch in batches:
-        step(*batch)
-times = [[step(*batch) for batch in batches] for _ in range(case["repeats"])]
-print(json.dumps({"seconds": [statistics.median(of_batch) for of_batch in zip(*times, strict=True)]}))
+random = np.random.default_rng(0)
+tokens, labels = random.integers(2, 30_000, (case["B"], case["T"])), random.integers(0, 2, case["B"])
+step = timeit.Timer(lambda: model.train_on_batch(tokens, labels))
+step.timeit(2)  # the first traces the graph
+print(statistics.median(step.repeat(7, 1)))

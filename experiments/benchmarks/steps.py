@@ -1,6 +1,5 @@
-"""A training step, timed as the trainer takes it: of this project's classifier, and of PyTorch's plain modules."""
+"""A training step as the trainer takes it: of this project's classifier, and of PyTorch's plain modules."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.utils.rnn import pack_padded_sequence
+from torch.optim import AdamW, Optimizer
 
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
@@ -27,75 +27,64 @@ GATES = {"lstm": 4, "gru": 3, "rnn": 1, "bag": 0}
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """tokens int64 [B, T], lengths int64 [B], labels float32 [B]."""
-Step = Callable[[Batch], float]
-"""Takes a training step on a batch and returns its seconds."""
+Step = Callable[[Batch], None]
 
 
 @dataclass(frozen=True)
 class Size:
-    """Size of a model; a bag of words has no H."""
+    """Widths of a state and of an embedding; a bag of words has no H."""
 
-    H: int = 256
-    """Width of a state."""
-    E: int = 100
-    """Width of an embedding."""
+    H: int
+    E: int
 
 
-USUAL = Size()
-
-
-def operations(encoder: str, size: Size = USUAL) -> int:
+def operations(encoder: str, size: Size) -> int:
     """The floor: floating-point operations of a token's matrix products, forward, and twice that backward."""
     return 3 * 2 * GATES[encoder] * (size.E + size.H) * size.H
 
 
-def classifier_step(model: nn.Module, bfloat16: bool, rows: bool = False) -> Step:
-    """The steps of a classifier; their gradient is clipped, as the trainer's is.
+def project_step(encoder: str, size: Size, half: bool) -> Step:
+    """The step of this project's classifier.
 
     Args:
-        bfloat16: compute under autocast.
-        rows: update this project's embedding by rows.
+        half: compute in bfloat16, under autocast.
     """
-    optimizer: torch.optim.Optimizer
-    if isinstance(model, SentimentClassifier):
-        if rows:
-            model.choose_embedding_gradient(torch.device("cpu"))
-        optimizer = model.configure_optimizers()
-    else:
-        optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
-    half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16)
+    model = project_model(encoder, size)
+    model.choose_embedding_gradient(torch.device("cpu"))
+    return classifier_step(model, model.configure_optimizers(), half)
 
-    def step(batch: Batch) -> float:
-        started = time.perf_counter()
+
+def pytorch_step(model: nn.Module, half: bool) -> Step:
+    """The step of plain modules."""
+    return classifier_step(model, AdamW(model.parameters(), lr=LEARNING_RATE), half)
+
+
+def classifier_step(model: nn.Module, optimizer: Optimizer, half: bool) -> Step:
+    """A step whose gradient is clipped, as the trainer's is."""
+    autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=half)
+
+    def step(batch: Batch) -> None:
         tokens, lengths, labels = batch
         optimizer.zero_grad()
-        with half:
+        with autocast:
             loss = binary_cross_entropy_with_logits(model(tokens, lengths).float(), labels)
         loss.backward()
         clip_gradient_norm(model.parameters(), CLIP_NORM)
         optimizer.step()
-        return time.perf_counter() - started
 
     return step
 
 
-def configuration(encoder: str, size: Size = USUAL) -> ReviewConfig:
-    """A run's, without dropout and with a constant learning rate."""
-    settings = [f"encoder={encoder}", f"embedding.size={size.E}"]
-    if encoder in MODULES:
-        settings.append(f"encoder.hidden_size={size.H}")
-    constant = (f"optimizer.learning_rate={LEARNING_RATE}", "optimizer.schedule=constant")
-    return cast(ReviewConfig, run_config(*settings, *constant))
+def project_model(encoder: str, size: Size) -> SentimentClassifier:
+    """This project's classifier, without dropout and with a constant learning rate."""
+    settings = [f"encoder={encoder}", f"embedding.size={size.E}", f"optimizer.learning_rate={LEARNING_RATE}"]
+    settings += [f"encoder.hidden_size={size.H}"] if encoder in MODULES else []
+    return build_model(cast(ReviewConfig, run_config(*settings, "optimizer.schedule=constant")), VOCABULARY_SIZE)
 
 
 def threads_of_run(encoder: str) -> int:
     """Processor threads that a run of an encoder takes here."""
-    return threads_of(configuration(encoder).trainer)
-
-
-def project_model(encoder: str, size: Size = USUAL) -> SentimentClassifier:
-    """This project's classifier."""
-    return build_model(configuration(encoder, size), VOCABULARY_SIZE)
+    return threads_of(run_config(f"encoder={encoder}").trainer)
 
 
 class Plain(nn.Module):
@@ -106,13 +95,11 @@ class Plain(nn.Module):
         packed: read packed sequences. Without it the net reads the padding too, as tutorials without packing have it.
     """
 
-    def __init__(self, encoder: str, size: Size = USUAL, packed: bool = False) -> None:
+    def __init__(self, encoder: str, size: Size, packed: bool = False) -> None:
         super().__init__()
         self.packed = packed
         self.embedding = nn.Embedding(VOCABULARY_SIZE, size.E, padding_idx=0)
-        self.net: nn.Module | None = None
-        if encoder in MODULES:
-            self.net = MODULES[encoder](size.E, size.H, batch_first=True)
+        self.net = MODULES[encoder](size.E, size.H, batch_first=True) if encoder in MODULES else None
         self.output = nn.Linear(size.H if self.net else size.E, 1)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:

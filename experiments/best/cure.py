@@ -9,12 +9,11 @@ from tqdm import tqdm
 from experiments.gradient.state_gradients import NOTHING
 from experiments.imdb.filler import MARGIN, MOST, STATE, Setting, areas, lost, what_is_kept
 from experiments.lab.findings import Findings
-from experiments.lab.p_values import sign_p
+from experiments.lab.results import values_of
 from experiments.lab.rules import NO_SEED, Evidence, Numbers, Verdict, judged, most, tally
-from experiments.lab.statistics import geometric_interval
+from experiments.lab.statistics import geometric_interval, sign_p
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured, trained_runs
-from experiments.lab.table import values_of
 from sentiment_rnn import runtime
 from sentiment_rnn.report.statistics import percent, spread, t_interval, with_deviation
 from sentiment_rnn.report.tables import Table

@@ -21,11 +21,11 @@ from experiments.best import pretrained
 from experiments.best.pretrained import IN_TRAIN, in_train
 from experiments.imdb.word_pairs import FILMS
 from experiments.lab.findings import Findings
+from experiments.lab.results import Correct, read_correct, values_of
 from experiments.lab.rules import Evidence
 from experiments.lab.statistics import clustered
 from experiments.lab.study import Protocol, Study, find_study
 from experiments.lab.sweeps import Measured
-from experiments.lab.table import Correct, read_correct, values_of
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config

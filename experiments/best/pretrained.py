@@ -7,25 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
 
-from experiments.imdb.word_pairs import FILMS, WORTH
-from experiments.lab.figures import places_of_labels
+from experiments.imdb.word_pairs import FILMS, WORTH, over_films
 from experiments.lab.findings import Findings
-from experiments.lab.p_values import LEVEL, spread_p
-from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged, within
-from experiments.lab.statistics import clustered, points
-from experiments.lab.study import Arm, Protocol, Study, find_study
+from experiments.lab.results import Correct, Key, read_correct, read_results
+from experiments.lab.rules import Evidence, Verdict, above, judged, within
+from experiments.lab.statistics import LEVEL, clustered, points, spread_p
+from experiments.lab.study import Protocol, Study, find_study
 from experiments.lab.sweeps import Measured, trained_runs
-from experiments.lab.table import Correct, Key, read_correct, read_results
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.plotting import GUIDE, ink, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import percent
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.names import PARAMETERS
@@ -39,12 +33,8 @@ UNITS = {WEIGHTS: 1e6, TOKENS: 1e6, MINUTES: 1.0}
 """In which the table has them."""
 IN_TRAIN = "in_train.npy"
 """Test reviews whose text is in train too: int [K], their positions."""
-FLOOR = 81
-"""Lowest accuracy in the figure [%]; labels tell of seeds below it."""
 SEEDS = 3
 """Of a network that is compared."""
-BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
-"""What is behind the letters of a label in the figure."""
 PARTS = "recipe"
 """The protocol of arms with one part of the recipe changed, whose rows stand on its own page."""
 ON_OTHER_PAGES = ("nbsvm", "words", "pairs", "triples", "shuffled", "words_published")
@@ -63,29 +53,27 @@ class Row(NamedTuple):
     """The arm of its language model."""
     seeds: int = SEEDS
     """From so many on it is compared."""
-    part: bool = False
-    """Whether it is another row with a part changed, or a vote: the figure does not name it."""
 
 
 def of_gru(part: str, arm: str) -> Row:
     """The row of a GRU from the language model with one part of the recipe changed, of one seed."""
-    return Row(f"GRU, {part}", "best", arm, "gru_words", seeds=1, part=True)
+    return Row(f"GRU, {part}", "best", arm, "gru_words", seeds=1)
 
 
-def linear(what: str, part: bool = False) -> Row:
+def linear(what: str) -> Row:
     """The row of a logistic regression on log-count ratios."""
-    return Row(f"NB logistic, {what}", "best", f"NB logistic, {what}", seeds=1, part=part)
+    return Row(f"NB logistic, {what}", "best", f"NB logistic, {what}", seeds=1)
 
 
 ROWS = {
     "bag": Row("bag of words", "imdb", "bag", seeds=10),
-    "nbsvm": Row("NBSVM, words and pairs", "imdb", "NBSVM, words and pairs", seeds=1, part=True),
-    "words": linear("words", part=True),
-    "pairs": linear("words and pairs", part=True),
-    "triples": linear("words, pairs and triples", part=True),
-    "shuffled": linear("words and pairs, shuffled", part=True),
-    "words_published": linear("words, as published", part=True),
-    "pairs_published": linear("words and pairs, as published", part=True),
+    "nbsvm": Row("NBSVM, words and pairs", "imdb", "NBSVM, words and pairs", seeds=1),
+    "words": linear("words"),
+    "pairs": linear("words and pairs"),
+    "triples": linear("words, pairs and triples"),
+    "shuffled": linear("words and pairs, shuffled"),
+    "words_published": linear("words, as published"),
+    "pairs_published": linear("words and pairs, as published"),
     "triples_published": linear("words, pairs and triples, as published"),
     "rnn": Row("RNN, two directions", "imdb", "rnn_mean_max_two_way", seeds=10),
     "gru": Row("GRU, last state", "imdb", "gru", seeds=10),
@@ -94,34 +82,32 @@ ROWS = {
     "rnn_rate": Row("RNN, drawn, one rate", "best", "rnn_drawn_rate"),
     "rnn_rates": Row("RNN, drawn, three rates", "best", "rnn_drawn_rates"),
     "rnn_pretrained": Row("RNN, pretrained", "best", "rnn_pretrained_512", "rnn_words"),
-    "rnn_last": Row("RNN, pretrained, last state", "best", "rnn_last", "rnn_words", part=True),
-    "rnn_vote": Row("RNN, pretrained, three vote", "best", "rnn_vote", "rnn_words", seeds=1, part=True),
+    "rnn_last": Row("RNN, pretrained, last state", "best", "rnn_last", "rnn_words"),
+    "rnn_vote": Row("RNN, pretrained, three vote", "best", "rnn_vote", "rnn_words", seeds=1),
     "gru_rate": Row("GRU, drawn, one rate", "best", "gru_drawn_rate"),
     "gru_rates": Row("GRU, drawn, three rates", "best", "gru_drawn_rates"),
     "gru_pretrained": Row("GRU, pretrained", "best", "gru_pretrained_512", "gru_words"),
-    "gru_adversarial_1": Row("GRU, pretrained, adversarial 1", "best", "gru_adversarial_1", "gru_words", part=True),
-    "gru_adversarial_5": Row("GRU, pretrained, adversarial 5", "best", "gru_adversarial_5", "gru_words", part=True),
-    "gru_last": Row("GRU, pretrained, last state", "best", "gru_last", "gru_words", part=True),
+    "gru_adversarial_1": Row("GRU, pretrained, adversarial 1", "best", "gru_adversarial_1", "gru_words"),
+    "gru_adversarial_5": Row("GRU, pretrained, adversarial 5", "best", "gru_adversarial_5", "gru_words"),
+    "gru_last": Row("GRU, pretrained, last state", "best", "gru_last", "gru_words"),
     "gru_no_embedding_dropout": of_gru("no dropout on embeddings", "gru_no_embedding_dropout"),
     "gru_no_head_dropout": of_gru("no dropout before the head", "gru_no_head_dropout"),
     "gru_one_rate": of_gru("one rate", "gru_one_rate"),
     "gru_weight_dropout": of_gru("weight dropout", "gru_weight_dropout"),
     "gru_averaged": of_gru("averaged", "gru_averaged"),
     "gru_unfrozen": of_gru("unfrozen from the top", "gru_unfrozen"),
-    "gru_vote": Row("GRU, pretrained, three vote", "best", "gru_vote", "gru_words", seeds=1, part=True),
-    "gru_lstm_vote": Row(
-        "GRU and LSTM, pretrained, six vote", "best", "gru_lstm_vote", "gru_words", seeds=1, part=True
-    ),
+    "gru_vote": Row("GRU, pretrained, three vote", "best", "gru_vote", "gru_words", seeds=1),
+    "gru_lstm_vote": Row("GRU and LSTM, pretrained, six vote", "best", "gru_lstm_vote", "gru_words", seeds=1),
     "lstm_rate": Row("LSTM, drawn, one rate", "best", "lstm_drawn_rate"),
     "lstm_rates": Row("LSTM, drawn, three rates", "best", "lstm_drawn_rates"),
     "lstm_pretrained": Row("LSTM, pretrained", "best", "lstm_pretrained_512", "lstm_words"),
-    "lstm_last": Row("LSTM, pretrained, last state", "best", "lstm_last", "lstm_words", part=True),
+    "lstm_last": Row("LSTM, pretrained, last state", "best", "lstm_last", "lstm_words"),
     "lstm_layers": Row(
         "LSTM, pretrained, three layers", "best", "lstm_pretrained_layers", "lstm_words_layers", seeds=1
     ),
-    "lstm_adversarial_1": Row("LSTM, pretrained, adversarial 1", "best", "lstm_adversarial_1", "lstm_words", part=True),
-    "lstm_adversarial_5": Row("LSTM, pretrained, adversarial 5", "best", "lstm_adversarial_5", "lstm_words", part=True),
-    "lstm_vote": Row("LSTM, pretrained, three vote", "best", "lstm_vote", "lstm_words", seeds=1, part=True),
+    "lstm_adversarial_1": Row("LSTM, pretrained, adversarial 1", "best", "lstm_adversarial_1", "lstm_words"),
+    "lstm_adversarial_5": Row("LSTM, pretrained, adversarial 5", "best", "lstm_adversarial_5", "lstm_words"),
+    "lstm_vote": Row("LSTM, pretrained, three vote", "best", "lstm_vote", "lstm_words", seeds=1),
 }
 COMPARED = {
     "lstm": (["lstm_pretrained"], ["lstm"], WORTH),
@@ -205,8 +191,8 @@ def costs_of(run: RecordedRun) -> Iterator[tuple[str, float]]:
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """The verdicts; of `recipe` the rows of its arms; of `pretrained` the others with all seeds, what all cost, and the
-    figure. Nothing before a run of that was measured."""
+    """The verdicts; of `recipe` the rows of its arms; of `pretrained` the others with all seeds, and what all cost.
+    Nothing before a run of that was measured."""
     studies = {"best": evidence.study, "imdb": find_study("imdb")}
     folders = {name: study.output for name, study in studies.items()}
     own = evidence.protocol.name
@@ -228,12 +214,10 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
         return Findings({"parts": best_table(of_parts, right, rows, films)} if of_parts else {}, verdicts)
     shown = [name for name in whole if name not in (*of_parts, *ON_OTHER_PAGES)]
     double = np.load(folders["best"] / IN_TRAIN)
-    any_own = any(ROWS[name].study == "best" for name in whole)  # without these, no row has minutes
     commands = {name: command_of(ROWS[name], studies[ROWS[name].study], runs[ROWS[name].study]) for name in right}
     return Findings(
         {"accuracy": best_table(shown, right, rows, films), "rows": whole_table(right, rows, films, double, commands)},
         verdicts,
-        {"minutes": accuracy_by_minutes(whole, rows, evidence.study.arms)} if any_own else {},
     )
 
 
@@ -349,70 +333,11 @@ def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> V
     first, second = (next((name for name in names if name in right), names[0]) for names in places)
     if not {first, second} <= right.keys():
         return None
-    one, other = right[first].mean(0), right[second].mean(0)
-    difference = clustered(one - other, films)
-    shares = percent(clustered(one, films)), percent(clustered(other, films))
+    one, other = ((ROWS[name].label, right[name].mean(0)) for name in (first, second))
+    difference, numbers = over_films(one, other, films)
     decided = within(difference, worth) if claim in AS_GOOD else above(difference, worth)
-    numbers = Numbers("", ROWS[first].label, shares[0], ROWS[second].label, shares[1], points(difference))
     if claim not in (*AS_GOOD, *VOTES, *OF_LINEAR):
         p = spread_p(right[first].mean(1), right[second].mean(1), worth)
         decided = decided if p <= LEVEL else None
         numbers = numbers._replace(over_seeds=f"{p:.2g}")
     return Verdict(judged(decided), (numbers,))
-
-
-Named = tuple[Row, float, np.ndarray, str]
-"""A row whose dots have a label: its minutes, the accuracies of its seeds [%], and its color."""
-
-
-@styled
-def accuracy_by_minutes(right: Mapping[str, np.ndarray], rows: pd.DataFrame, arms: Mapping[str, Arm]) -> Figure:
-    """Test accuracy against minutes of training, a dot for each seed, hollow and without a label where `Row.part`. A
-    model whose minutes were not measured is a dashed line at its mean accuracy."""
-    figure, (axes,) = new_figure(height=4)
-    minutes = {name: of_run(ROWS[name], rows, MINUTES) for name in right}
-    left, last = np.nanmin(list(minutes.values())) / 30, 1.3 * np.nanmax(list(minutes.values()))
-    axes.set_xscale("log")
-    axes.set_xlim(left, last)
-    named: list[Named] = []
-    for name, of in sorted(right.items(), key=lambda row: float(np.median(row[1].mean(1)))):
-        row, scores, at = ROWS[name], 100 * of.mean(1), minutes[name]
-        if np.isnan(at):
-            if not row.part:
-                axes.axhline(scores.mean(), **GUIDE)
-                said = f"{row.label}: {scores.mean():.1f}"
-                axes.text(1.05 * left, scores.mean(), said, fontsize="small", va="bottom")
-            continue
-        style = arms[row.arm]
-        marker, fill = line_of(style.encoder)["marker"], "none" if row.part else style.color
-        axes.scatter([at] * len(scores), scores, 34, fill, marker=marker, alpha=0.65, edgecolor=style.color, zorder=4)
-        if not row.part:
-            named.append((row, at, scores, style.color))
-    axes.set_ylim(max(FLOOR, axes.get_ylim()[0]), axes.get_ylim()[1])
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_locator(NullLocator())
-    label_dots(figure, axes, [one for one in named if one[0].study == "imdb"])
-    label_dots(figure, axes, [one for one in named if one[0].study == "best"])
-    said = "minutes of training on 2 cores, language model too; a dot a seed; hollow: a part changed, a vote"
-    figure.supxlabel(said, fontsize="medium")
-    figure.supylabel("test accuracy [%]", fontsize="medium")
-    return figure
-
-
-def label_dots(figure: Figure, axes: Axes, named: Sequence[Named]) -> None:
-    """Write labels beside the dots of rows, from below, moved up or down where two would overlap: of networks of the
-    recipe that are drawn on the right, of all others on the left."""
-    low, high = axes.get_ylim()
-    points = [(at, max(low, float(np.median(scores)))) for _, at, scores, _ in named]
-    places = places_of_labels(figure, axes, np.array(points)) if points else np.array([])
-    for (row, at, scores, color), point, place in zip(named, points, places, strict=True):
-        below = scores[scores < low]
-        missing = f" ({len(below)} below: {', '.join(f'{score:.1f}' for score in below)})" if len(below) else ""
-        on_right = row.study == "best" and not row.words
-        label = row.label.replace("pretrained, ", "pretrained,\n")  # dots of shorter trainings are on its left
-        axes.annotate(
-            label + missing, point, (at * (1.25 if on_right else 0.8), low + place * (high - low)),
-            color=ink(color), fontsize="small", ha="left" if on_right else "right", va="center", bbox=BEHIND,
-            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "relpos": (0 if on_right else 1, 0.5)},
-        )  # fmt: skip

@@ -8,10 +8,10 @@ import pandas as pd
 from experiments.best import pretrained
 from experiments.best.pretrained import ROWS, SEEDS, UNITS, WEIGHTS, mean_of, planned_answers, seeds_of
 from experiments.lab.findings import Findings
+from experiments.lab.results import Correct, read_results
 from experiments.lab.rules import Evidence
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
-from experiments.lab.table import Correct, read_results
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.store import Store
 

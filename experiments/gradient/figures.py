@@ -11,14 +11,10 @@ from matplotlib.lines import Line2D
 
 from experiments.gradient.models import AFTER, BEFORE
 from experiments.gradient.readers import DRAWN, GATES
-from experiments.lab.figures import BEHIND, SUCCEED, Arms, arm_panels, label_ends, mark_rows
+from experiments.lab.figures import SUCCEED, Arms, label_ends, mark_rows
 from sentiment_rnn.report.plotting import GUIDE, WIDTH, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import Interval
 
-FLOOR = 1e-12
-"""Least share of the gradient that is drawn."""
-PLAIN = "#555555"
-"""Color in legends of lines that every arm has."""
 LEFT = "share of the gradient left"
 DECAY = ("rnn_uniform", "rnn", "lstm")
 """Arms of the figure in which an RNN and an LSTM are seen in one glance."""
@@ -56,34 +52,6 @@ def decay(curves: pd.DataFrame, styles: Arms) -> Figure:
 
 
 @styled
-def gradient_panels(curves: pd.DataFrame, clause: int, styles: Arms) -> Figure:
-    """The gradient at each token as a share of that at the last, a panel for each arm: the median over seeds before
-    training (dotted) and after it, in a band from the least to the most.
-
-    Args:
-        curves: rows of `curves.csv`.
-        clause: steps back where the clause ends.
-    """
-    of_models = dict(list(curves.assign(left=curves.left.where(curves.left > 0)).groupby(["arm", "trained"])))
-    arms = list(dict.fromkeys(curves.arm))
-
-    def draw(axes: Axes, arm: str) -> None:
-        for other in arms:
-            axes.plot(of_models[other, 1].lag, of_models[other, 1].left, color=BEHIND, linewidth=1)
-        for trained, line, label in ((0, ":", "before training"), (1, "-", "after it")):
-            curve, color = of_models[arm, trained], styles[arm].color
-            axes.fill_between(curve.lag, curve.least, curve.most, color=color, alpha=0.2, linewidth=0)
-            axes.plot(curve.lag, curve.left, color=color, linestyle=line)
-            axes.plot([], [], color=PLAIN, linestyle=line, label=label)
-        axes.axvline(clause, **GUIDE)
-        axes.set(yscale="log", ylim=(FLOOR, 1e4))
-        if arm == arms[-1]:
-            axes.legend(fontsize="x-small", loc="lower left", handlelength=1.4)
-
-    return arm_panels(arms, styles, "steps back from the last token", LEFT, draw)
-
-
-@styled
 def left(
     before: Mapping[str, Interval], succeed: Mapping[str, Interval], tenth: float, steps: int, styles: Arms
 ) -> Figure:
@@ -100,20 +68,6 @@ def left(
     panels[0].set(xscale="log", xlabel=f"{LEFT} {steps} steps back,\nbefore training (dashed: a tenth)")
     panels[1].set(xlim=(-4, 104), xlabel=f"{SUCCEED}\nat lag {steps} after it")
     panels[0].axvline(tenth, **GUIDE)
-    return figure
-
-
-@styled
-def mixed(rates: Mapping[str, tuple[list[float], list[float]]], styles: Arms) -> Figure:
-    """The rate after training of each seed, in the arms of which some succeed (filled) and some do not."""
-    figure, (axes,) = new_figure(height=1.3 + 0.45 * max(1, len(rates)))
-    for row, (arm, (succeed, fail)) in enumerate(rates.items()):
-        color = styles[arm].color
-        axes.scatter(succeed, [row - 0.12] * len(succeed), color=color, s=30, alpha=0.7, linewidth=0)
-        axes.scatter(fail, [row + 0.12] * len(fail), facecolors="none", edgecolors=color, s=30)
-    axes.axvline(1, **GUIDE)
-    mark_rows(axes, [styles[arm].label for arm in rates])
-    axes.set_xlabel("gradient after training, multiplied by at each step back\n(a dot a seed; filled: it succeeds)")
     return figure
 
 

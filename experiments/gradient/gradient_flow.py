@@ -28,7 +28,6 @@ from experiments.gradient.models import (
 )
 from experiments.gradient.state_gradients import gradient_flow
 from experiments.lab.findings import Findings, mean_of
-from experiments.lab.p_values import LEVEL, probability_of_superiority, rank_p
 from experiments.lab.rules import (
     LEARNS,
     MOST,
@@ -42,7 +41,14 @@ from experiments.lab.rules import (
     tally,
     within,
 )
-from experiments.lab.statistics import clopper_pearson, geometric_interval, with_bounds
+from experiments.lab.statistics import (
+    LEVEL,
+    clopper_pearson,
+    geometric_interval,
+    probability_of_superiority,
+    rank_p,
+    with_bounds,
+)
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured
 from sentiment_rnn import runtime
@@ -72,8 +78,6 @@ TENTH = 0.1
 LOST = ("denormal_share", "zero_share")
 """Elements of ∂L/∂h that are lost in float32."""
 
-READS = (ON_IMDB,)
-"""Sweeps of other studies that are measured."""
 CURVES = "curves.csv"
 """Share of the gradient at the last token that is left at each, by lag from it: median over seeds, least and most."""
 
@@ -141,9 +145,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
         verdicts_on(verdicts(evidence, values), missing),
         {
             "decay": figures.decay(curves, styles),
-            "gradient_flow": figures.gradient_panels(curves[curves.corpus == GENERATED], STEPS, styles),
             "left": figures.left(left, {arm: evidence.share(arm, LAG) for arm in left}, TENTH, STEPS, styles),
-            "mixed": figures.mixed(mixed, styles),
         },
     )
 

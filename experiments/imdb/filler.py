@@ -16,9 +16,8 @@ from tqdm import tqdm
 
 from experiments.lab.figures import arm_panels
 from experiments.lab.findings import Findings, mean_of
-from experiments.lab.p_values import holm, probability_of_superiority, sign_p
 from experiments.lab.rules import NO_SEED, Evidence, Numbers, Verdict, beyond, judged, most, tally
-from experiments.lab.statistics import points
+from experiments.lab.statistics import holm, points, probability_of_superiority, sign_p
 from experiments.lab.study import Protocol, Study
 from experiments.lab.sweeps import Measured, trained_runs
 from sentiment_rnn import runtime

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from experiments.lab.findings import Findings
+from experiments.lab.results import read_correct, values_of
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged
 from experiments.lab.statistics import clustered, points
-from experiments.lab.table import read_correct, values_of
-from sentiment_rnn.report.statistics import percent
+from sentiment_rnn.report.statistics import Interval, percent
 from sentiment_rnn.report.tables import Table
 
 SWEEP = "word_pairs"
@@ -41,9 +41,24 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     ]
     verdicts = {}
     for claim in evidence.protocol.claims:
-        first, second = COMPARED[claim.id]
-        difference = clustered(right[first] - right[second], films, comparisons=len(COMPARED))
-        one, other = ((name, percent(clustered(right[name], films))) for name in (first, second))
-        verdicts[claim.id] = Verdict(judged(above(difference, WORTH)), (Numbers("", *one, *other, points(difference)),))
+        first, second = ((name, right[name]) for name in COMPARED[claim.id])
+        difference, numbers = over_films(first, second, films, comparisons=len(COMPARED))
+        verdicts[claim.id] = Verdict(judged(above(difference, WORTH)), (numbers,))
     columns = ("classifier", "C", "validation", "test")
     return Findings({"accuracy": Table("Accuracy, with 95 % intervals over films", columns, accuracies)}, verdicts)
+
+
+def over_films(
+    first: tuple[str, np.ndarray], second: tuple[str, np.ndarray], films: np.ndarray, comparisons: int = 1
+) -> tuple[Interval, Numbers]:
+    """Difference of two classifiers on the same test reviews, first - second, with its interval over films, and the
+    numbers of both.
+
+    Args:
+        first, second: a label, and float [N], how often each review is classified correctly.
+        films: int [N].
+        comparisons: so many intervals hold together in 95 %.
+    """
+    difference = clustered(first[1] - second[1], films, comparisons)
+    one, other = ((label, percent(clustered(right, films))) for label, right in (first, second))
+    return difference, Numbers("", *one, *other, points(difference))

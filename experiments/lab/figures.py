@@ -9,13 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
-from scipy.stats import CensoredData, ecdf
 
 from experiments.lab.rules import LEARNS, MOST, Evidence
 from experiments.lab.study import Arm
 from sentiment_rnn.report.plotting import GUIDE, WIDTH, draw_level, ink, line_of, new_figure, styled
-from sentiment_rnn.report.statistics import Interval, accuracy_interval
+from sentiment_rnn.report.statistics import Interval
 
 Arms = Mapping[str, Arm]
 SUCCEED = "seeds that succeed [%]"
@@ -26,8 +24,6 @@ BEHIND = "#DCDCDC"
 MOST_COLUMNS = 4
 MOST_ROWS = 3
 """Most conditions that have a panel each."""
-MOST_LINES = 6
-"""Most arms whose lines are told apart in one panel."""
 
 
 def arm_panels(
@@ -110,34 +106,26 @@ def share_panels(
 
 
 @styled
-def share_lines(shares: Mapping[str, Mapping[int, Interval]], styles: Arms, title: str = SUCCESS) -> Figure:
-    """Share of seeds that succeed by lag, a line for each of a few arms, with exact intervals."""
+def carried(evidence: Evidence) -> Figure:
+    """Share of seeds that succeed at each lag, of those that succeed at the trained lags (shaded): a line for each arm,
+    with its exact intervals."""
+    shares = {arm: evidence.shares_by_lag(arm) for arm in evidence.arms}
     figure, (axes,) = new_figure(height=3.9)
     mark_lags(axes, {lag for by_lag in shares.values() for lag in by_lag})
     draw_level(axes, 100 * MOST, "half of the seeds")
     axes.set(ylim=(-4, 104), ylabel=SUCCEED, xlabel=LAG)
-    axes.set_title(f"{title} Pale: 95 % intervals.", fontsize="medium", fontweight="normal", pad=9)
-    lines = {arm: (list(of), *in_percent(of)) for arm, of in shares.items() if of}
-    draw_lines(figure, axes, lines, styles, apart=1.035)
-    return figure
-
-
-def draw_lines(
-    figure: Figure, axes: Axes, lines: Mapping[str, Sequence[Sequence[float]]], styles: Arms, apart: float
-) -> None:
-    """A line with pale bars for each arm on a log axis, its label at its end.
-
-    Args:
-        lines: by arm: places, values, and the bounds of their intervals.
-        apart: factor between the places of two arms, so that no bar hides another.
-    """
-    drawn = []
-    for number, (arm, (places, values, low, high)) in enumerate(lines.items()):
-        x = np.multiply(places, apart ** (number - (len(lines) - 1) / 2))
-        color, label = styles[arm].color, styles[arm].label
-        axes.vlines(x, low, high, color=color, alpha=0.3, linewidth=2.5)
-        drawn += axes.plot(x, values, label=label, color=color, **line_of(styles[arm].encoder))
+    title = "Seeds that succeed where they were trained (shaded). Pale: 95 % intervals."
+    axes.set_title(title, fontsize="medium", fontweight="normal", pad=9)
+    drawn, lines = [], {arm: of for arm, of in shares.items() if of}
+    for number, (arm, of) in enumerate(lines.items()):
+        x = np.multiply(list(of), 1.035 ** (number - (len(lines) - 1) / 2))  # so that no bar hides another
+        style, (share, low, high) = evidence.study.arms[arm], in_percent(of)
+        axes.vlines(x, low, high, color=style.color, alpha=0.3, linewidth=2.5)
+        drawn += axes.plot(x, share, label=style.label, color=style.color, **line_of(style.encoder))
     label_ends(figure, axes, drawn)
+    trained = [int(at) for at in evidence.protocol.among]
+    axes.axvspan(0.9 * min(trained), 1.1 * max(trained), color="#F0F0F0", zorder=0)
+    return figure
 
 
 def label_ends(figure: Figure, axes: Axes, lines: Sequence[Line2D]) -> None:
@@ -172,15 +160,6 @@ def places_of_labels(figure: Figure, axes: Axes, points: np.ndarray) -> np.ndarr
     free = heights - below
     apart = (np.maximum.accumulate(free) + np.minimum.accumulate(free[::-1])[::-1]) / 2 + below
     return np.clip(apart, below, 1 - row / 3 + below - below[-1])  # none above or below the axes
-
-
-def carried(evidence: Evidence) -> Figure:
-    """Share of seeds that succeed at each lag, of those that succeed at the trained lags (shaded); exact intervals."""
-    shares = {arm: evidence.shares_by_lag(arm) for arm in evidence.arms}
-    figure = share_lines(shares, evidence.study.arms, "Seeds that succeed where they were trained (shaded).")
-    trained = [int(at) for at in evidence.protocol.among]
-    figure.axes[0].axvspan(0.9 * min(trained), 1.1 * max(trained), color="#F0F0F0", zorder=0)
-    return figure
 
 
 @styled
@@ -219,38 +198,6 @@ def row_panels(
 
 
 @styled
-def steps(evidence: Evidence) -> Figure:
-    """Share of seeds that have succeeded, against steps (Kaplan & Meier 1958): a panel for each arm, a line for each
-    condition, with a bar across where runs ended that had not."""
-    conditions, arms = evidence.conditions, evidence.arms
-    shades = matplotlib.colormaps["viridis_r"](np.linspace(0.15, 1, len(conditions)))
-    found = {(arm, at): evidence.steps_of(arm, at) for arm in arms for at in conditions if (arm, at) in evidence.scores}
-    right = 1.05 * max(step for kinds in found.values() for kind in kinds for step in kind)  # the last step shows
-
-    def draw(axes: Axes, arm: str) -> None:
-        for condition, shade in zip(conditions, shades, strict=True):
-            color = shade if len(conditions) > 1 else evidence.study.arms[arm].color
-            learned, ended = found.get((arm, condition), ((), ()))
-            if learned or ended:
-                curve = ecdf(CensoredData(learned, right=ended)).cdf
-                x = np.array([0, *curve.quantiles, right])
-                y = 100 * np.array([0.0, *curve.probabilities, curve.probabilities[-1]])
-                axes.step(x, y, where="post", color=color)
-                at = [y[np.searchsorted(x, step, side="right") - 1] for step in sorted(set(ended))]
-                axes.plot(sorted(set(ended)), at, "|", color=color, markersize=8)
-        axes.set(xlim=(0, right), ylim=(-4, 104), yticks=(0, 50, 100))
-        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 5, 10]))
-
-    labels = [condition_label(evidence, condition) for condition in conditions]
-    xlabel = "training steps" if len(labels) > 1 else f"training steps at {labels[0]}"
-    figure = arm_panels(arms, evidence.study.arms, xlabel, "seeds that succeed on validation [%]", draw)
-    if len(labels) > 1:
-        lines = [Line2D([], [], color=shade) for shade in shades]
-        figure.legend(lines, labels, loc="outside upper center", ncols=len(labels), handlelength=1.2)
-    return figure
-
-
-@styled
 def accuracy(evidence: Evidence) -> Figure:
     """Test accuracy, one dot per seed; a line for a bag of words."""
     styles, scores = evidence.study.arms, {arm: list(evidence.scores[arm, ""].values()) for arm in evidence.arms}
@@ -267,30 +214,6 @@ def accuracy(evidence: Evidence) -> Figure:
                       ha="right", va="bottom", fontsize="small", color="#666666")  # fmt: skip
     mark_rows(axes, [evidence.label(arm) for arm in rows])
     figure.supxlabel("test accuracy [%], a dot for each seed", fontsize="medium")
-    return figure
-
-
-@styled
-def bits(evidence: Evidence) -> Figure:
-    """Bits that are kept against bits that are to be kept, a line for each arm, with t intervals."""
-    figure, (axes,) = new_figure(height=3.9)
-    copied = {int(at.split()[1]): at for at in evidence.conditions if at.startswith("copying")}
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(list(copied), [str(symbols) for symbols in copied])
-    axes.minorticks_off()
-    most = max(copied, default=1)
-    axes.set(xlabel="bits to keep for 28 steps", ylabel="bits kept (mean with 95 % interval)", ylim=(0, 1.05 * most))
-    axes.plot(list(copied), list(copied), **GUIDE)
-    axes.annotate("all of them", (0.93 * most, most), ha="right", va="center", color="#666666")
-    arms = [arm for arm in evidence.arms if all((arm, at) in evidence.scores for at in copied.values())]
-    kept = {
-        arm: (list(copied), *np.transpose([
-            symbols * np.array(accuracy_interval(list(evidence.scores[arm, at].values())))
-            for symbols, at in copied.items()
-        ]))
-        for arm in (arms if copied else ())
-    }  # fmt: skip
-    draw_lines(figure, axes, kept, evidence.study.arms, apart=1.02)
     return figure
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.lab import figures, reach_findings
-from experiments.lab.rules import WITHDRAWN, Evidence, Verdict, evidence_of, tally, verdicts_of
+from experiments.lab.rules import WITHDRAWN, Evidence, Verdict, evidence_of, verdicts_of
 from experiments.lab.search import Draw, draws_of, finals_table, search_table
 from experiments.lab.statistics import clopper_pearson
 from experiments.lab.study import SEARCH_SCORES, Protocol, Study, known
@@ -82,8 +82,7 @@ def check_shown(protocol: Protocol) -> None:
 
 
 def own_module(study: Study, protocol: Protocol) -> Any:
-    """A protocol's own module, with `measure(…)`, `findings(evidence, table)` and `READS`, the sweeps of other studies
-    that it measures; None where it has none."""
+    """A protocol's own module, with `measure(…)` and `findings(evidence, table)`; None where it has none."""
     if not protocol.own:
         return None
     path = study.folder / f"{protocol.own}.py"
@@ -137,17 +136,8 @@ def shares_of(counts: Counts) -> dict[int, Interval]:
     return {lag: clopper_pearson(*count) for lag, count in counts.items()}
 
 
-def counts_table(lines: Mapping[str, Counts], title_of_lines: str, intervals: bool = True) -> Table:
-    """A row for each line, by its label, and a column for each lag that any of them has."""
-    lags = sorted({lag for counts in lines.values() for lag in counts})
-    said = tally if intervals else "{}/{}".format
-    rows = [(label, *(said(*counts[lag]) if lag in counts else "" for lag in lags)) for label, counts in lines.items()]
-    title = "Seeds that succeed, by lag [tokens]" + (", with the exact 95 % interval [%]" if intervals else "")
-    return Table(title, (title_of_lines, *map(str, lags)), rows)
-
-
 def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
-    """A line for each arm of `leading.arms`; None where a study has no such figure, or nothing of it was run."""
+    """A panel for each arm of `leading.arms`; None where a study has no such figure, or nothing of it was run."""
     counts = searched_where_run(study, table) if study.leading else {}
     if not counts:
         return None
@@ -159,23 +149,25 @@ def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
     far = sorted(lag for lag, of in seeds.items() if of < usual)
     fewer = f", {' or '.join(map(str, sorted({seeds[lag] for lag in far})))} from lag {far[0]:,} on" if far else ""
     said = f"{figures.SUCCESS} {usual} seeds{fewer}.\n{study.leading.get('note', '')}".strip()
-    drawn = figures.share_lines if len(shares) <= figures.MOST_LINES else figures.share_panels
-    return drawn({arm: of for arm, of in shares.items() if of}, study.arms, said)
+    return figures.share_panels({arm: of for arm, of in shares.items() if of}, study.arms, said)
 
 
 def leading_table(study: Study, table: pd.DataFrame) -> Table:
     """The numbers of the leading figure."""
     counts = searched_where_run(study, table)
-    lines = {study.arms[arm].label: counts.get(arm, {}) for arm in study.leading["arms"]}
-    return counts_table(lines, "arm", intervals=False)  # the figure has them
+    shown = {study.arms[arm].label: counts.get(arm, {}) for arm in study.leading["arms"]}
+    lags = sorted({lag for of_arm in shown.values() for lag in of_arm})
+    rows = [
+        (label, *("{}/{}".format(*of_arm[lag]) if lag in of_arm else "" for lag in lags))
+        for label, of_arm in shown.items()
+    ]
+    return Table("Seeds that succeed, by lag [tokens]", ("arm", *map(str, lags)), rows)
 
 
 FIGURES: dict[str, Callable[[Evidence], Figure]] = {
     "shares": figures.shares,
-    "steps": figures.steps,
     "accuracy": figures.accuracy,
     "carried": figures.carried,
-    "bits": figures.bits,
     "kept": figures.kept,
 }
 """By their name in `study.yaml`."""

@@ -23,7 +23,6 @@ from experiments.lab.reach_findings import DrawnEvidence, figure, searches
 from experiments.lab.run import results_so_far, run
 from experiments.lab.study import ENCODERS, Arm, Study, Sweep, encoder_file, encoder_settings, find_study
 from experiments.lab.sweeps import key_of
-from experiments.lab.table import RESULTS
 from sentiment_rnn.config.components import class_named
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
@@ -84,8 +83,6 @@ def place(encoder: str, lags: Sequence[int], draws: int, store: Path, overrides:
         print(f"lag {sweep.condition}, {len(sweep.draws)} draws: {folder / STUDY}.png{rest}", flush=True)
     console = new_console()
     show(console, table)
-    if not (find_study(STUDY).folder / RESULTS).is_file():
-        console.print(f"The study {STUDY} has no results yet: this encoder is alone in table and picture.")
     console.print("Exploratory: no protocol, no verdict.")
 
 

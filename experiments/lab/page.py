@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.lab.answer import answer_table
-from experiments.lab.claims import chosen_tables, judged_claims, protocol_table
 from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, WITHDRAWN
 from experiments.lab.study import Study
+from experiments.lab.summary import answer_table, chosen_tables, judged_claims, protocol_table
 from experiments.lab.write import all_findings
 from sentiment_rnn.report.pages import render
 

@@ -23,9 +23,9 @@ from matplotlib.patches import Rectangle
 
 from experiments.lab.figures import label_ends
 from experiments.lab.reach_findings import DrawnEvidence, figure, first_draws
+from experiments.lab.results import RESULTS, read_results, values_of
 from experiments.lab.rules import LEARNS
 from experiments.lab.study import find_study
-from experiments.lab.table import RESULTS, read_results, values_of
 from sentiment_rnn.data.sources.generated import CINEMA, FILM, JOINTS, write_review
 from sentiment_rnn.report.plotting import GUIDE, WIDTH, ink, line_of, new_figure, save_figure, styled
 

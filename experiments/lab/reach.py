@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from experiments.lab.results import RESULTS, read_results
 from experiments.lab.rules import LEARNS
 from experiments.lab.statistics import clopper_pearson
 from experiments.lab.study import Study, Sweep
-from experiments.lab.table import RESULTS, read_results
 from sentiment_rnn.report.statistics import Interval
 
 SEARCHES = 1, 4, 8

@@ -12,7 +12,7 @@ Verdicts are made of parts as in `rules`. An arm counts where all its planned ru
 """
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +22,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from experiments.lab.figures import mark_rows
-from experiments.lab.p_values import LEVEL, holm
 from experiments.lab.reach import (
     SEARCH,
     SEARCHES,
@@ -36,7 +35,7 @@ from experiments.lab.reach import (
     window_p,
 )
 from experiments.lab.rules import LEARNS, MOST, Numbers, Verdict, above, below, judged, within
-from experiments.lab.statistics import points
+from experiments.lab.statistics import LEVEL, holm, points
 from experiments.lab.study import DRAWN_TESTS, Claim, Protocol, Study, Sweep
 from sentiment_rnn.report.plotting import new_figure, styled
 from sentiment_rnn.report.statistics import Interval, bounded
@@ -123,12 +122,12 @@ def adjusted_p(evidence: DrawnEvidence) -> dict[tuple[str, Part], float]:
 
 def parts_of(claim: Claim) -> list[Part]:
     """Each arm or pair of a claim at each of its conditions."""
-    return [(*arms, str(at)) for at in claim.at for arms in (claim.pairs or [(arm,) for arm in claim.arms])]
+    pairs = claim.pairs or [(arm,) for arm in claim.arms]
+    return [(*map(str, arms), str(at)) for at in claim.at for arms in pairs]
 
 
 def verdict_on(claim: Claim, evidence: DrawnEvidence, adjusted: Mapping[tuple[str, Part], float]) -> Verdict:
     """The verdict on one claim, with the numbers behind it."""
-    judge = RULES[claim.rule]
     parts = [judge(claim, evidence, part, adjusted.get((claim.id, part), 1.0)) for part in parts_of(claim)]
     rows = tuple(row for _, row in parts)
     return Verdict(judged(*(true for true, _ in parts)), rows if any(row.arm for row in rows) else ())
@@ -138,82 +137,39 @@ Judged = tuple[bool | None, Numbers]
 """Whether a part is true, None where nothing is decided; and its numbers."""
 
 
-def further(_: Claim, evidence: DrawnEvidence, part: Part, p: float) -> Judged:
-    """Whether the first arm's S(4) is higher."""
+def judge(claim: Claim, evidence: DrawnEvidence, part: Part, p: float) -> Judged:
+    """One part of a claim by its rule; nothing is decided before all runs of its arms are there.
+
+    Args:
+        p: of the rule's test, adjusted; 1 for a rule that is none.
+    """
     *arms, at = part
-    first, second = (evidence.runs(arm, at) for arm in arms)
-    if first is None or second is None:
+    runs, labels = [evidence.runs(arm, at) for arm in arms], [evidence.label(arm) for arm in arms]
+    again = claim.rule == "reaches_again"
+    if again:
+        runs, labels = [evidence.runs(arms[0], at, again), *runs], [f"{labels[0]}, new draws", *labels]
+    whole = [of_arm for of_arm in runs if of_arm]
+    if len(whole) < len(runs):
         return None, Numbers(at)
-    difference = success_difference(first, second)
-    numbers = pair_of(evidence, part, *(success_interval(runs, SEARCH) for runs in (first, second)))
-    true = difference.estimate > 0 if p <= LEVEL else None
-    return true, numbers._replace(difference=points(difference), p=f"{p:.2g}")
-
-
-def alike(claim: Claim, evidence: DrawnEvidence, part: Part, _: float) -> Judged:
-    """Whether two arms have the same S(4), but for the margin."""
-    *arms, at = part
-    first, second = (evidence.runs(arm, at) for arm in arms)
-    if first is None or second is None or claim.margin is None:
-        return None, Numbers(at)
-    difference = success_difference(first, second)
-    numbers = pair_of(evidence, part, *(success_interval(runs, SEARCH) for runs in (first, second)))
-    margin = f"{100 * claim.margin:g}"
-    return within(difference, claim.margin), numbers._replace(difference=points(difference), margin=margin)
-
-
-def reaches_not(_: Claim, evidence: DrawnEvidence, part: Part, __: float) -> Judged:
-    """Whether a search of four draws fails more often than not."""
-    arm, at = part
-    runs = evidence.runs(arm, at)
-    if runs is None:
-        return None, Numbers(at)
-    success = success_interval(runs, SEARCH)
-    return below(success, MOST), Numbers(at, evidence.label(arm), share(success))
-
-
-def again(claim: Claim, evidence: DrawnEvidence, part: Part, _: float) -> Judged:
-    """Whether new draws have the same S(4)."""
-    arm, at = part
-    first, new = evidence.runs(arm, at), evidence.runs(arm, at, again=True)
-    if first is None or new is None or claim.margin is None:
-        return None, Numbers(at)
-    difference = success_difference(new, first, again=True)
-    true: bool | None = not (above(difference, 0.0) or below(difference, 0.0))
-    if true and abs(difference.estimate) > claim.margin:
-        true = None
-    successes = (share(success_interval(runs, SEARCH)) for runs in (new, first))
-    label, margin = evidence.label(arm), f"{100 * claim.margin:g}"
-    numbers = Numbers(at, f"{label}, new draws", next(successes), label, next(successes), points(difference), margin)
-    return true, numbers
-
-
-def wider(_: Claim, evidence: DrawnEvidence, part: Part, p: float) -> Judged:
-    """Whether the first arm's window is wider."""
-    *arms, at = part
-    first, second = (evidence.runs(arm, at) for arm in arms)
-    if first is None or second is None:
-        return None, Numbers(at)
-    shares = [window_interval(runs) for runs in (first, second)]
-    numbers = pair_of(evidence, part, *shares)
-    difference = shares[0].estimate - shares[1].estimate
-    said = f"{100 * difference:+.1f}"
-    return difference > 0 if p <= LEVEL else None, numbers._replace(difference=said, p=f"{p:.2g}")
-
-
-RULES: dict[str, Callable[[Claim, DrawnEvidence, Part, float], Judged]] = {
-    "reaches_further": further,
-    "reaches_alike": alike,
-    "reaches_not": reaches_not,
-    "reaches_again": again,
-    "wider_window": wider,
-}
-
-
-def pair_of(evidence: DrawnEvidence, part: Part, first: Interval, second: Interval) -> Numbers:
-    """The numbers of two arms."""
-    one, other, at = part
-    return Numbers(at, evidence.label(one), share(first), evidence.label(other), share(second))
+    window = claim.rule == "wider_window"
+    shares = [window_interval(of_arm) if window else success_interval(of_arm, SEARCH) for of_arm in whole]
+    numbers = Numbers(at, *(cell for label, of in zip(labels, shares, strict=True) for cell in (label, share(of))))
+    if claim.rule == "reaches_not":
+        return below(shares[0], MOST), numbers
+    if window:
+        wider = shares[0].estimate - shares[1].estimate
+        return wider > 0 if p <= LEVEL else None, numbers._replace(difference=f"{100 * wider:+.1f}", p=f"{p:.2g}")
+    first, second = whole
+    difference = success_difference(first, second, again)
+    numbers = numbers._replace(difference=points(difference))
+    if claim.rule == "reaches_further":
+        return difference.estimate > 0 if p <= LEVEL else None, numbers._replace(p=f"{p:.2g}")
+    margin = claim.margin or 0.0
+    numbers = numbers._replace(margin=f"{100 * margin:g}")
+    if claim.rule == "reaches_alike":
+        return within(difference, margin), numbers
+    alike = not (above(difference, 0.0) or below(difference, 0.0))
+    return None if alike and abs(difference.estimate) > margin else alike, numbers
 
 
 def share(interval: Interval) -> str:

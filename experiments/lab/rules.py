@@ -21,10 +21,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from experiments.lab.p_values import LEVEL, fisher_p, holm, sign_p
-from experiments.lab.statistics import clopper_pearson, points, share_difference
+from experiments.lab.results import BySeed, values_of
+from experiments.lab.statistics import LEVEL, clopper_pearson, fisher_p, holm, points, share_difference, sign_p
 from experiments.lab.study import Claim, Protocol, Study
-from experiments.lab.table import BySeed, values_of
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.statistics import Interval, accuracy_difference, accuracy_interval, percent
 

@@ -8,9 +8,7 @@ import pandas as pd
 
 from experiments.lab.findings import check_shown, own_module
 from experiments.lab.provenance import OWN, PROVENANCE, provenance_of, read_provenance
-from experiments.lab.study import Protocol, Study, Sweep, find_study
-from experiments.lab.sweeps import CHANGED, Measured, asked_arms, key_of, measured, train, trainable
-from experiments.lab.table import (
+from experiments.lab.results import (
     CORRECT,
     RESULTS,
     check_correct,
@@ -21,12 +19,13 @@ from experiments.lab.table import (
     results_csv,
     rows_of,
 )
+from experiments.lab.study import Protocol, Study, Sweep, find_study
+from experiments.lab.sweeps import CHANGED, Measured, asked_arms, key_of, measured, train, trainable
 from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.plotting import write_folder
 from sentiment_rnn.tracking.store import check_store, open_store
-from sentiment_rnn.tracking.sweeps import find_sweep
 
 ELSEWHERE = (
     "hydra/launcher",
@@ -88,8 +87,6 @@ def run(
         wanted = [sweep for sweep in protocol.sweeps if not sweeps or sweep.name in sweeps]
         left = [sweep for sweep in wanted if again or not is_measured(sweep, known)]
         measures = hasattr(own, "measure") and not sweeps
-        for name in own.READS if measures and left and hasattr(own, "READS") else ():
-            find_sweep(open_store(tracking), name, finished=True)  # else training would be for nothing
         for sweep in left:
             run_sweep(study, protocol, sweep, tracking, overrides)
         outdated = again or bool(left) or not read_provenance(study.output)[protocol.name].get(OWN)

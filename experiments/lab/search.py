@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from experiments.lab.results import RESULTS, read_results
 from experiments.lab.study import Study, Sweep, find_study
-from experiments.lab.table import RESULTS, read_results
 from sentiment_rnn.report.tables import Table
 
 

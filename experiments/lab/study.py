@@ -4,12 +4,14 @@ import datetime
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
+from pydantic import BeforeValidator, ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic.fields import Field
 
 from sentiment_rnn.errors import UserError
 
@@ -17,8 +19,6 @@ EXPERIMENTS = Path(__file__).resolve().parents[1]
 """Folder of the studies, with a folder for each."""
 ENCODERS = (EXPERIMENTS.parent / "conf" / "encoder", EXPERIMENTS / "lab" / "conf" / "encoder")
 """Folders of the encoders' YAML files: the tool's, and the lab's own."""
-SCORES = ("accuracy", "kept")
-"""Scores of a run, from 0 to 1: `accuracy` on test, or `kept`, the share of a textbook task that it keeps."""
 SEARCH_SCORES = {
     "mean_accuracy": "Mean validation accuracy [%] over the epochs of a search",
     "best_accuracy": "Best validation accuracy [%] of a search",
@@ -26,11 +26,11 @@ SEARCH_SCORES = {
     "kept": "Kept on validation [%] in a search",
 }
 """Scores of a draw on validation, in percent, and how tables call them."""
-NEEDED = {
-    "most_learn": ["arms"], "most_fail": ["arms"], "learns_more": ["pairs"], "learns_as_often": ["pairs", "margin"],
-    "better": ["pairs"], "as_good": ["pairs", "margin"], "own": [],
-    "reaches_further": ["pairs"], "reaches_alike": ["pairs", "margin"], "reaches_not": ["arms"],
-    "reaches_again": ["arms", "margin"], "wider_window": ["pairs"],
+NEEDED: dict[str, tuple[str, ...]] = {
+    "most_learn": ("arms",), "most_fail": ("arms",), "learns_more": ("pairs",), "learns_as_often": ("pairs", "margin"),
+    "better": ("pairs",), "as_good": ("pairs", "margin"), "own": (),
+    "reaches_further": ("pairs",), "reaches_alike": ("pairs", "margin"), "reaches_not": ("arms",),
+    "reaches_again": ("arms", "margin"), "wider_window": ("pairs",),
 }  # fmt: skip
 """Rules of claims (`rules.py`; `reach_findings.py` where draws are the unit), and the keys that each needs. The study's
 code judges claims with the rule `own`."""
@@ -43,12 +43,34 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DEVIATIONS = b"\n## Deviations\n"
 """Heading in a protocol, below which dated deviations are added after its data. What stands above is frozen."""
 
-Settings = Mapping[str, Any]
+Settings = dict[str, Any]
 """Hydra overrides, by their key."""
+Texts = tuple[str, ...]
+SearchScore = Literal["mean_accuracy", "best_accuracy", "final_accuracy", "kept"]
+"""A name in `SEARCH_SCORES`."""
+AnArm = str | dict[Literal["best_on_validation"], Texts]
+"""An arm of a claim by its name, or the best of some."""
+AtCondition = str | dict[Literal["first_not_learned"], str]
+"""A condition of a claim, or the first at which an arm does not succeed."""
 Found = TypeVar("Found")
+DECLARED = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+"""Of what `study.yaml` declares: no unknown key; a lag is a condition."""
 
 
-@dataclass(frozen=True)
+def _numbers(given: object) -> Any:
+    """`0-19` is a range, and 100 itself."""
+    if isinstance(given, str):
+        first, _, last = given.partition("-")
+        if not (first.isdecimal() and last.isdecimal()):
+            raise ValueError(f"{given}: expected a range such as 0-19, a number or a list of them")
+        return tuple(range(int(first), int(last) + 1))
+    return (given,) if isinstance(given, int) else given
+
+
+Numbers = Annotated[tuple[int, ...], BeforeValidator(_numbers)]
+
+
+@dataclass(frozen=True, config=DECLARED)
 class Arm:
     """One line of a figure: an encoder, and what is changed in its runs."""
 
@@ -57,10 +79,10 @@ class Arm:
     color: str
     """`#RRGGBB`."""
     encoder: str
-    settings: Settings = field(default_factory=dict)
+    settings: Settings = Field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=DECLARED)
 class Sweep:
     """One Hydra sweep of a protocol, at one condition."""
 
@@ -68,12 +90,12 @@ class Sweep:
     protocol: str
     condition: str
     """The lag, say, or the task; empty where a study has none."""
-    arms: tuple[str, ...]
-    seeds: tuple[int, ...]
+    arms: Texts
+    seeds: Numbers
     settings: Settings
-    tested: tuple[str, ...] = ()
+    tested: Texts = ()
     """Conditions at which its runs are tested, where they are tested at others than its own."""
-    draws: tuple[int, ...] = ()
+    draws: Numbers = ()
     """Draws of learning rate and clipping that a search tries, or that each have `seeds_of_draw`."""
     seeds_of_draw: int = 0
     """Above 0, the draw is the unit: draw 17 has so many seeds of its own, 170, 171, …, and corpus 17."""
@@ -83,16 +105,16 @@ class Sweep:
     """Sweep whose draws are the unit: this one has seeds at its draw with the best mean on validation."""
     where_reached: str = ""
     """The same: this one trains the arms alone that a search of four of its draws can reach."""
-    rates: tuple[str, ...] = ()
+    rates: Texts = ()
     """Searches of which the best draw is taken."""
     rank: int = 0
     """Of a final, which tries good draws again with other seeds: that of this place in `rates`, from 1 on."""
     least: float = 0.0
     """Above 0, the first search in which an arm has a higher score counts alone; the last where it has none."""
-    rates_of: Mapping[str, str] = field(default_factory=dict)
+    rates_of: dict[str, str] = Field(default_factory=dict)
     """Arms that take the draw of another arm."""
-    score: str = ""
-    """Of its draws, a name in `SEARCH_SCORES`, where that is not the study's `search_score`."""
+    score: SearchScore | None = None
+    """Of its draws, where that is not the study's `search_score`."""
     closed: str = ""
     """Last commit that can train it: the code of its settings has been removed since."""
 
@@ -129,31 +151,43 @@ class Sweep:
         return set(itertools.product(self.arms, self.seeds, self.draws or [None]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=DECLARED)
 class Claim:
     """A claim of a protocol, and the rule that judges it."""
 
     id: str
     text: str
     rule: str
-    arms: tuple[Any, ...] = ()
+    """A name in `NEEDED`."""
+    arms: tuple[AnArm, ...] = ()
     """Arms that are to succeed or to fail."""
-    pairs: tuple[tuple[Any, ...], ...] = ()
-    """Arms that are compared at each condition of `at`, or at the condition in a third entry. An arm can be
-    `{best_on_validation: [arms]}`."""
-    at: tuple[Any, ...] = ("",)
-    """Conditions. One can be `{first_not_learned: arm}`."""
+    pairs: tuple[tuple[AnArm, ...], ...] = ()
+    """Arms that are compared at each condition of `at`, or at the condition in a third entry."""
+    at: tuple[AtCondition, ...] = ("",)
     margin: float | None = None
     """Largest difference that counts as none."""
     only_where: str | None = None
     """An arm that has to succeed at a condition, or nothing is decided there."""
-    supersedes: tuple[str, ...] = ()
+    supersedes: Texts = ()
     """Earlier claims that this one replaces: `protocol.claim`, or `study/protocol.claim` for another study."""
     withdrawn: datetime.date | None = None
     """Day on which the claim was withdrawn; its protocol's deviations say why."""
 
+    def __post_init__(self) -> None:
+        needed = known(self.rule, NEEDED, f"claim {self.id} names rule {self.rule}")
+        if missing := [key for key in needed if not getattr(self, key)]:
+            raise UserError(f"claim {self.id} has rule={self.rule} and no {missing[0]}")
 
-@dataclass(frozen=True)
+    @property
+    def every_arm(self) -> set[str]:
+        """The arms that it names, those in selectors too."""
+        selected = [at for at in self.at if isinstance(at, dict)]
+        named = [*self.arms, *(arm for pair in self.pairs for arm in pair[:2]), *filter(None, [self.only_where])]
+        lists = [one.values() if isinstance(one, dict) else [one] for one in (*named, *selected)]
+        return {arm for of in itertools.chain(*lists) for arm in ([of] if isinstance(of, str) else of)}
+
+
+@dataclass(frozen=True, config=DECLARED)
 class Protocol:
     """Rules that were fixed before the data: a text that is frozen, the sweeps that run by it, and its claims.
 
@@ -165,14 +199,14 @@ class Protocol:
     """The text, `protocols/<date>_<name>.md`."""
     sweeps: tuple[Sweep, ...] = ()
     claims: tuple[Claim, ...] = ()
-    reads: tuple[str, ...] = ()
+    reads: Texts = ()
     """Earlier protocols whose runs its claims compare as well."""
-    tables: tuple[str, ...] = ()
+    tables: Texts = ()
     """The first is on its page; the others are CSV files."""
-    figures: tuple[str, ...] = ()
+    figures: Texts = ()
     steps: tuple[int, ...] = ()
     """Training steps by which its tables count the seeds that have learned."""
-    among: tuple[str, ...] = ()
+    among: Texts = ()
     """Conditions at which a seed has to succeed to count at the others."""
     own: str | None = None
     """A module of the study's folder with the protocol's own measurements or findings."""
@@ -199,7 +233,7 @@ class Protocol:
         return tuple(sweep for sweep in self.sweeps if sweep.searches)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=DECLARED)
 class Study:
     """One study, as its folder declares it."""
 
@@ -209,15 +243,14 @@ class Study:
     question: str
     order: int
     """Place on the page, the smallest first."""
-    score: str
-    """A name in `SCORES`."""
-    arms: Mapping[str, Arm]
-    protocols: Mapping[str, Protocol]
+    score: Literal["accuracy", "kept"]
+    """Of a run, from 0 to 1: `accuracy` on test, or `kept`, the share of a textbook task that it keeps."""
+    arms: dict[str, Arm]
+    protocols: dict[str, Protocol]
     unit: str = ""
     """Unit of its conditions: `tokens`."""
-    search_score: str = "mean_accuracy"
-    """A name in `SEARCH_SCORES`."""
-    leading: Mapping[str, Any] = field(default_factory=dict)
+    search_score: SearchScore = "mean_accuracy"
+    leading: dict[str, Any] = Field(default_factory=dict)
     """Contents of the figure at the top of its page."""
     output: Path = Path()
     """Folder of its results: its own folder, or another into which it is run."""
@@ -266,23 +299,26 @@ def read_study(folder: Path) -> Study:
     path = folder / "study.yaml"
     try:
         given = yaml.load(path.read_text(encoding="utf-8"), LOADER)
-        settings, conditions, vary = (given.pop(key, None) for key in ("settings", "conditions", "vary"))
+        shared, conditions, vary = (given.pop(key, None) for key in ("settings", "conditions", "vary"))
         arms = {name: _arm(name, **(of or {})) for name, of in given.pop("arms").items()}
         protocols = {}
         for name, of in given.pop("protocols").items():
             sweeps = [
-                _sweep(name, arms, settings or {}, conditions or {}, vary, **one)
-                for sweep in of.pop("sweeps", []) for one in _each(**sweep)
+                sweep for entry in of.pop("sweeps", [])
+                for sweep in _sweeps(name, arms, shared or {}, conditions or {}, vary, **entry)
             ]  # fmt: skip
-            claims = tuple(_claim(**claim) for claim in of.pop("claims", []))
             text = folder / "protocols" / f"{of.pop('date')}_{name}.md"
-            among = tuple(map(str, of.pop("among", [])))
-            protocols[name] = Protocol(name, text, tuple(sweeps), claims, among=among, **_tuples(of))
+            claims = tuple(Claim(**claim) for claim in of.pop("claims", []))
+            protocols[name] = Protocol(name, text, tuple(sweeps), claims, **of)
         study = Study(folder.name, folder, arms=arms, protocols=protocols, output=folder, **given)
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError) as error:
+        _check(study)
+    except ValidationError as error:
+        wrong = error.errors()[-1]  # of a choice between two kinds, the more particular one
+        key = wrong["loc"][0] if wrong["loc"] else "study"
+        raise UserError(f"{path}: {key}: {wrong['msg']}; see docs/studies.md") from error
+    except (UserError, yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError) as error:
         said = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise UserError(f"{path}: {said}; see docs/studies.md") from error
-    _check(study, path)
     return study
 
 
@@ -312,147 +348,80 @@ def _style_of(encoder: str) -> dict[str, str]:
     return {key: value for key, value in encoder_settings(path).items() if key in ("label", "color")} if path else {}
 
 
-def _each(
-    name: str, arms: Sequence[str], at: Sequence[object] = ("",), rank: int | Sequence[int] = 0, **shared: Any
-) -> Iterator[dict[str, Any]]:
-    """The sweeps of one entry: one for each condition and each rank, and for each arm where its name has `{arm}`."""
-    together = [[arm] for arm in arms] if "{arm}" in name else [arms]
-    for each, place, of in itertools.product(at, _numbers(rank), together):
-        yield {**shared, "name": name, "arms": of, "at": each, "rank": place}
-
-
-def _sweep(
+def _sweeps(
     protocol: str,
-    known: Mapping[str, Arm],
+    arms_of_study: Mapping[str, Arm],
     shared: Settings,
     conditions: Mapping[str, Settings],
     vary: str | None,
-    at: object,
+    /,
     name: str,
     arms: Sequence[str],
-    rank: int,
-    seeds: object = (),
+    at: Sequence[object] = ("",),
+    rank: object = 0,
     settings: Settings | None = None,
-    tested: Sequence[object] = (),
-    draws: object = (),
-    seeds_of_draw: int = 0,
-    again: bool = False,
-    best_of: str = "",
-    where_reached: str = "",
-    rates: Sequence[str] = (),
     **more: Any,
-) -> Sweep:
-    condition = str(at)
-    in_names = condition.replace(",", "").replace(" ", "_")  # Hydra would sweep over what commas part
-    named = {"at": in_names, "rank": rank} | ({"arm": arms[0]} if len(arms) == 1 else {})
-    if conditions and condition and condition not in conditions:
-        raise ValueError(f"sweep {name}: no condition {condition}; expected one of {', '.join(conditions)}")
-    of_condition = {vary: at} if vary and condition else conditions.get(condition, {})
-    of_arms = [known[arm].settings for arm in arms if arm in known]
-    if len({known[arm].encoder for arm in arms if arm in known}) < len(of_arms):
-        raise ValueError(f"sweep {name}: two of its arms have one encoder; put {{arm}} into its name")
-    if (seeds == ()) != (0 < seeds_of_draw <= 10 and draws != ()):
+) -> Iterator[Sweep]:
+    """The sweeps of one entry: one for each condition and each rank, and for each arm where its name has `{arm}`."""
+    together = [[arm] for arm in arms] if "{arm}" in name else [arms]
+    for condition, place, of in itertools.product(map(str, at), _numbers(rank), together):
+        if conditions and condition and condition not in conditions:
+            raise ValueError(f"sweep {name}: no condition {condition}; expected one of {', '.join(conditions)}")
+        of_arms = [arms_of_study[arm] for arm in of if arm in arms_of_study]
+        if len({arm.encoder for arm in of_arms}) < len(of_arms):
+            raise ValueError(f"sweep {name}: two of its arms have one encoder; put {{arm}} into its name")
+        if any(arm.settings != of_arms[0].settings for arm in of_arms):
+            raise ValueError(f"sweep {name}: its arms have different settings; put {{arm}} into its name")
+        varied: Settings = {vary: int(condition)} if vary and condition else dict(conditions.get(condition, {}))
+        own = shared | varied | (of_arms[0].settings if of_arms else {}) | (settings or {})
+        in_names = condition.replace(",", "").replace(" ", "_")  # Hydra would sweep over what commas part
+        named = {"at": in_names, "rank": place} | ({"arm": of[0]} if len(of) == 1 else {})
+        texts = {key: text.format(**named) for key, text in more.items() if key in ("best_of", "where_reached")}
+        rates = tuple(search.format(**named) for search in more.get("rates", ()))
+        fields = {**more, **texts, "rates": rates, "seeds": _seeds(name, of, **more)}
+        yield Sweep(name.format(**named), protocol, condition, tuple(of), settings=own, rank=place, **fields)
+
+
+def _seeds(name: str, arms: Sequence[str], **more: Any) -> Any:
+    """The seeds of a sweep: its own, or those of its draws."""
+    seeds, draws, of_draw = more.get("seeds", ()), more.get("draws", ()), more.get("seeds_of_draw", 0)
+    if (seeds == ()) != (0 < of_draw <= 10 and draws != ()):
         raise ValueError(f"sweep {name}: expected seeds, or draws with seeds_of_draw from 1 to 10")
-    if best_of and len(arms) > 1:
+    if more.get("best_of") and len(arms) > 1:
         raise ValueError(f"sweep {name}: each arm has a best draw of its own; put {{arm}} into its name")
-    if any(of_arm != of_arms[0] for of_arm in of_arms):
-        raise ValueError(f"sweep {name}: its arms have different settings; put {{arm}} into its name")
-    return Sweep(
-        name.format(**named),
-        protocol,
-        condition,
-        tuple(arms),
-        tuple(10 * draw + one for draw in _numbers(draws) for one in range(seeds_of_draw)) or _numbers(seeds),
-        {**shared, **of_condition, **(of_arms[0] if of_arms else {}), **(settings or {})},
-        tuple(map(str, tested)),
-        _numbers(draws),
-        seeds_of_draw,
-        again,
-        best_of.format(**named),
-        where_reached.format(**named),
-        tuple(search.format(**named) for search in rates),
-        rank,
-        **more,
-    )
+    return [10 * draw + seed for draw in _numbers(draws) for seed in range(of_draw)] or seeds
 
 
-def _claim(at: Sequence[object] = ("",), **given: Any) -> Claim:
-    lists = _tuples(given)
-    if "pairs" in lists:
-        lists["pairs"] = tuple(map(tuple, lists["pairs"]))
-    return Claim(at=tuple(one if isinstance(one, dict) else str(one) for one in at), **lists)
-
-
-def _tuples(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-
-
-def _numbers(given: object) -> tuple[int, ...]:
-    """`0-19` is a range, and 100 itself."""
-    if isinstance(given, str):
-        first, _, last = given.partition("-")
-        if not (first.isdecimal() and last.isdecimal()):
-            raise ValueError(f"{given}: expected a range such as 0-19, a number or a list of them")
-        return tuple(range(int(first), int(last) + 1))
-    return (given,) if isinstance(given, int) else tuple(given)  # type: ignore[arg-type]
-
-
-def _check(study: Study, path: Path) -> None:
-    """Raise `UserError` for what a study names and does not have, and for a claim that its rule cannot judge."""
+def _check(study: Study) -> None:
+    """Raise `UserError` for what a study names and does not have."""
     names = [sweep.name for protocol in study.protocols.values() for sweep in protocol.sweeps]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(f"{path}: two sweeps are called {twice[0]}; expected a name of its own for each")
+        raise UserError(f"two sweeps are called {twice[0]}; expected a name of its own for each")
     for where, kind, named, there in _named(study):
         for name in named:
-            known(name, dict.fromkeys(there), f"{path}: {where} names {kind} {name}")
-    for claim in (claim for protocol in study.protocols.values() for claim in protocol.claims):
-        if missing := [key for key in NEEDED[claim.rule] if not getattr(claim, key)]:
-            raise UserError(f"{path}: claim {claim.id} has rule={claim.rule} and no {missing[0]}")
+            known(name, dict.fromkeys(there), f"{where} names {kind} {name}")
 
 
 def _named(study: Study) -> Iterator[tuple[str, str, Iterable[str], Iterable[str]]]:
     """Who names something, its kind, the names, and those that are there."""
-    yield study.name, "score", [study.score], SCORES
-    yield study.name, "search_score", [study.search_score], SEARCH_SCORES
     yield study.name, "arm", study.leading.get("arms", []), study.arms
     yield study.name, "protocol", study.leading.get("from", []), study.protocols
     for name, protocol in study.protocols.items():
         yield name, "protocol", protocol.reads, study.protocols
-        yield name, "rule", [claim.rule for claim in protocol.claims], NEEDED
+        drawn = [one.name for one in protocol.sweeps if one.seeds_of_draw]
         for sweep in protocol.sweeps:
             yield name, "arm", [*sweep.arms, *sweep.rates_of, *sweep.rates_of.values()], study.arms
-            yield name, "score", filter(None, [sweep.score]), SEARCH_SCORES
-            drawn = [one.name for one in protocol.sweeps if one.seeds_of_draw]
             yield name, "sweep of draws", filter(None, [sweep.best_of, sweep.where_reached]), drawn
-        every = [
-            one
-            for of in (name, *protocol.reads)
-            for one in study.protocols[of].sweeps
-            if one.compared or one.seeds_of_draw
-        ]
-        conditions = [at for one in every for at in (one.tested or (one.condition,))]
+        every = [sweep for of in (name, *protocol.reads) for sweep in study.protocols[of].sweeps]
+        run = [sweep for sweep in every if sweep.compared or sweep.seeds_of_draw]
+        conditions = [at for sweep in run for at in (sweep.tested or (sweep.condition,))]
         for claim in protocol.claims:
-            compared = [*claim.arms, *(arm for pair in claim.pairs for arm in pair[:2]), claim.only_where or []]
-            chosen = [one for one in claim.at if isinstance(one, dict)]
-            yield name, "arm", _names([*compared, *chosen]), study.arms
-            yield name, "selector of an arm", _selectors(compared), ["best_on_validation"]
-            yield name, "selector of a condition", _selectors(chosen), ["first_not_learned"]
+            yield name, "arm", sorted(claim.every_arm), study.arms
             own = [str(pair[2]) for pair in claim.pairs if len(pair) > 2]
             shared = claim.at if claim.arms or len(own) < len(claim.pairs) else ()
-            yield name, "condition", [*(one for one in shared if one not in chosen), *own], conditions
+            yield name, "condition", [*(at for at in shared if isinstance(at, str)), *own], conditions
             for reference in claim.supersedes:
                 yield name, "claim", [reference], _claims(study, reference.rpartition("/")[0])
-
-
-def _selectors(given: Iterable[Any]) -> list[str]:
-    return [key for one in given if isinstance(one, dict) for key in one]
-
-
-def _names(given: Any) -> list[str]:
-    """The arms in an arm, a list of them, or a selector."""
-    if isinstance(given, str):
-        return [given]
-    return [name for one in (given.values() if isinstance(given, Mapping) else given) for name in _names(one)]
 
 
 def _claims(study: Study, other: str) -> list[str]:

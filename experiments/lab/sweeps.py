@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from experiments.lab.reach import SEARCH, best_draw, runs_so_far, search_success
+from experiments.lab.results import Correct, Key
 from experiments.lab.rules import LEARNS, kept
 from experiments.lab.search import chosen_draws
 from experiments.lab.study import EXPERIMENTS, Study, Sweep
-from experiments.lab.table import Correct, Key
 from sentiment_rnn.config.messages import quoted
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions

@@ -1,23 +1,34 @@
 """Writing figures, and the blocks of tables and verdicts in the documents, from the committed results."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.lab.answer import answer_table, learned_table
-from experiments.lab.claims import Judged, chosen_tables, judged_claims, protocol_table, verdict_table
 from experiments.lab.findings import Findings, Found, findings_of, leading_figure, leading_table, own_module
-from experiments.lab.illustrations import illustration_blocks
 from experiments.lab.pictures import write_pictures
 from experiments.lab.provenance import OWN, read_provenance
+from experiments.lab.reach import SEARCH, success_interval
+from experiments.lab.reach_findings import DrawnEvidence, share
+from experiments.lab.results import RESULTS, check_correct, read_correct, read_results, values_of
+from experiments.lab.rules import evidence_of
 from experiments.lab.study import Study, all_studies, find_study
-from experiments.lab.table import RESULTS, check_correct, read_correct, read_results
-from experiments.lab.values import pages_with_values
+from experiments.lab.summary import (
+    Judged,
+    answer_table,
+    chosen_tables,
+    judged_claims,
+    learned_table,
+    protocol_table,
+    verdict_table,
+)
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.plotting import write_folder
-from sentiment_rnn.report.tables import csv_text, find_block, markdown, replace_block
+from sentiment_rnn.report.tables import Table, csv_text, find_block, markdown, replace_block
 
 README, SUMMARY, CELLS = "README.md", "docs/findings.md", "docs/cells.md"
 """The first of the project, which has the answer, and of each study; the second has the chosen claims, the third what
@@ -25,6 +36,9 @@ each cell learns."""
 TABLES = "tables"
 """Folder of the further tables of a study."""
 NOT_RUN, NOT_JUDGED = "This protocol has not been run yet.\n", "No claim can be judged yet.\n"
+
+
+VALUE = re.compile(r"(<!-- value: (.+?) -->).*?(<!-- end -->)", re.DOTALL)
 
 
 class Block(NamedTuple):
@@ -87,12 +101,41 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
     yield Block(root / CELLS, "learned", markdown([learned_table(root / "experiments", findings)]))
     for name, table in chosen_tables(root / "experiments", claims, claim_with_link).items():
         yield Block(root / SUMMARY, f"findings_{name}", markdown([table]))
-    yield from (Block(*block) for block in illustration_blocks(root))
+    yield from illustration_blocks(root)
 
 
 def claim_with_link(one: Judged) -> str:
     """A claim as a link to its page, as a page of `docs` has it."""
     return f"[{one.claim.text}](../experiments/{one.study.name}/{one.study.page(one.protocol.name)})"
+
+
+def illustration_blocks(root: Path) -> Iterator[Block]:
+    """The table on the page of each illustration, from the results that `compare` wrote."""
+    for results in sorted(root.glob("experiments/illustrations/*/results.csv")):
+        text = markdown([accuracy_table(pd.read_csv(results))])
+        yield Block(results.with_name(README), results.parent.name, text)
+
+
+def accuracy_table(runs: pd.DataFrame) -> Table:
+    """A row for each encoder, the best on validation first: its test accuracy by seed, or, of arms that differ in
+    their learning rate, its validation accuracy by rate.
+
+    Args:
+        runs: a row per run, as `results.csv` has them.
+    """
+    runs = runs.assign(
+        encoder=runs.get("label", runs["arm"]).str.replace(", learning_rate=.*", "", regex=True),
+        best=-runs.groupby("arm")["val/best_accuracy"].transform("mean"),
+    ).sort_values("best", kind="stable")
+    by_rate = runs["arm"].str.contains("learning_rate=").any()
+    columns, score = ("learning_rate", "val/best_accuracy") if by_rate else ("seed", "test/accuracy")
+    accuracies = runs.pivot_table(score, "encoder", columns).reindex(runs["encoder"].unique())
+    rows = [
+        (encoder, *("" if pd.isna(accuracy) else f"{100 * accuracy:.1f}" for accuracy in row))
+        for encoder, *row in accuracies.itertuples()
+    ]
+    title = "Validation accuracy [%] by learning rate" if by_rate else "Test accuracy [%] by seed"
+    return Table(title, ("arm", *(f"{column:g}" for column in accuracies)), rows)
 
 
 def further_tables(findings: Sequence[Found]) -> dict[Path, str]:
@@ -162,3 +205,71 @@ def not_measured(findings: Sequence[Found]) -> Iterator[tuple[str, str]]:
         for name in found:
             if hasattr(own_module(study, study.protocols[name]), "measure") and OWN not in began[name]:
                 yield study.name, name
+
+
+def pages_with_values(root: Path, studies: Sequence[Study]) -> dict[Path, str]:
+    """The documents with a value in a sentence, as the committed results have them.
+
+        … succeeds in <!-- value: seeds / figure / rnn / 50 -->15 of 20<!-- end --> seeds at lag 50.
+
+    A value is one of
+
+        seeds / PROTOCOL / ARM / CONDITION        seeds that succeed, of all
+        accuracy / STUDY / ARM                    mean test accuracy over seeds [%]
+        points / STUDY / ARM / STUDY / ARM        difference of two of those, first - second [percentage points]
+        search / ARM / LAG                        S(4) of the study `reach`, with its 95 % interval [%]
+
+    Raises:
+        UserError: a value is of no known kind, or the results do not have it.
+    """
+    texts = {path: path.read_text(encoding="utf-8") for pattern in ("*.md", "docs/*.md", "experiments/**/*.md")
+             for path in root.glob(pattern)}  # fmt: skip
+    value = _values(studies)
+    return {
+        path: VALUE.sub(lambda found, path=path: found[1] + value(path, found[2]) + found[3], text)  # type: ignore[misc]
+        for path, text in texts.items()
+        if VALUE.search(text)
+    }
+
+
+def _values(studies: Sequence[Study]) -> Callable[[Path, str], str]:
+    by_name = {study.name: study for study in studies}
+
+    @cache
+    def results(study: str) -> pd.DataFrame:
+        return read_results(by_name[study].output)
+
+    def seeds(protocol: str, arm: str, condition: str) -> str:
+        study = next(study for study in studies if protocol in study.protocols)
+        evidence = evidence_of(study, study.protocols[protocol], results(study.name))
+        return "{} of {}".format(*evidence.learn(arm, condition))
+
+    def accuracy(study: str, arm: str) -> float:
+        return 100 * fmean(values_of(results(study), "accuracy")[arm, ""].values())
+
+    @cache
+    def evidence_of_reach() -> DrawnEvidence:
+        study = by_name["reach"]
+        return DrawnEvidence(study, study.protocols["reach"], results("reach"))
+
+    def search(arm: str, lag: str) -> str:
+        runs = evidence_of_reach().runs(arm, lag)
+        if runs is None:
+            raise LookupError(f"not all runs of {arm} at {lag} are there")
+        return share(success_interval(runs, SEARCH))
+
+    kinds: dict[str, Callable[..., str]] = {
+        "seeds": seeds,
+        "accuracy": lambda study, arm: f"{accuracy(study, arm):.1f}",
+        "search": search,
+        "points": lambda study, arm, *other: f"{accuracy(study, arm) - accuracy(*other):.1f}",
+    }
+
+    def value(path: Path, description: str) -> str:
+        kind, *names = description.split(" / ")
+        try:
+            return kinds[kind](*names)
+        except (LookupError, StopIteration, TypeError) as error:
+            raise UserError(f"{path}: no such value: {description} ({type(error).__name__}: {error})") from error
+
+    return value

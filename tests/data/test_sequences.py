@@ -17,14 +17,12 @@ from torch.nn.functional import cross_entropy
 
 from sentiment_rnn.config.sections import SequenceTaskConfig
 from sentiment_rnn.data.sequences import (
-    UNASKED,
     GeneratedSequences,
     SequenceData,
     Sequences,
     adding,
     copying,
     parity,
-    recall,
 )
 from sentiment_rnn.errors import UserError
 
@@ -74,22 +72,6 @@ def test_a_parity_flips_with_every_one(seed: int, steps: int) -> None:
         assert torch.equal(targets[:, step], odd)
 
 
-@given(SEEDS, st.integers(1, 20), st.integers(1, 6), st.integers(6, 9))
-@settings(max_examples=40, deadline=None)
-def test_what_is_asked_for_is_the_value_that_followed_the_key(seed: int, steps: int, pairs: int, alphabet: int) -> None:
-    task = recall(steps, pairs, alphabet)
-    inputs, targets = task.draw(8, generator(seed))
-    tokens = inputs.argmax(2)
-    assert inputs.shape == (8, task.length, task.input_size) == (8, 2 * pairs + steps, 2 * alphabet + 1)
-    assert (targets[:, :-1] == UNASKED).all()
-    for sequence, answer in zip(tokens.tolist(), targets[:, -1].tolist(), strict=True):
-        keys, values = sequence[0 : 2 * pairs : 2], sequence[1 : 2 * pairs : 2]
-        assert len(set(keys)) == pairs
-        assert all(1 <= key <= alphabet < value <= 2 * alphabet for key, value in zip(keys, values, strict=True))
-        assert not any(sequence[2 * pairs : -1])
-        assert values[keys.index(sequence[-1])] == 1 + alphabet + answer
-
-
 def test_test_sequences_can_be_longer_than_those_of_training() -> None:
     longer = replace(OF_TASK["parity"], test_steps=48)
     lengths = {split: next(iter(GeneratedSequences(longer, 0, split))).inputs.shape[1]
@@ -122,7 +104,6 @@ OF_TASK = {
     "adding": CONFIG,
     "copying": replace(CONFIG, name="copying", symbols=3, alphabet=2),
     "parity": replace(CONFIG, name="parity"),
-    "recall": replace(CONFIG, name="recall", symbols=3, alphabet=4),
 }
 
 
@@ -173,7 +154,7 @@ def test_validation_and_test_are_the_same_each_time_and_not_each_others() -> Non
     assert not torch.equal(found[0], drawn(GeneratedSequences(CONFIG, 1, "validation")))
 
 
-@pytest.mark.parametrize("name", ["adding", "copying", "parity", "recall"])
+@pytest.mark.parametrize("name", ["adding", "copying", "parity"])
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_the_number_of_tokens_is_that_of_all_steps_drawn(name: str, split: str) -> None:
     sequences = GeneratedSequences(OF_TASK[name], 0, split)
@@ -187,13 +168,8 @@ def test_copying_asks_for_symbols_and_an_alphabet(key: str) -> None:
         replace(OF_TASK["copying"], **{key: None})
 
 
-def test_the_keys_of_a_recall_differ() -> None:
-    with pytest.raises(UserError, match=r"^task.symbols=5: expected at most task.alphabet=4"):
-        replace(OF_TASK["recall"], symbols=5)
-
-
 def test_adding_has_neither() -> None:
-    with pytest.raises(UserError, match=r"^task.symbols=3: expected a number for copying and recall, null for adding"):
+    with pytest.raises(UserError, match=r"^task.symbols=3: expected a number for copying, null for adding"):
         replace(CONFIG, symbols=3)
 
 

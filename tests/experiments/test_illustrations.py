@@ -1,12 +1,11 @@
-"""The table of an illustration in the documents that show it, from its results."""
+"""The page of an illustration shows the results beside it."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from experiments.lab.illustrations import illustration_blocks
-from sentiment_rnn.report.tables import replace_block
+from experiments.lab.write import illustration_blocks
 
 DEMO = Path("experiments/illustrations/demo")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,16 +41,6 @@ def keep_lines(results: Path, without: str) -> None:
     """Leave out the lines of a file that begin so."""
     lines = results.read_text().splitlines(keepends=True)
     results.write_text("".join(line for line in lines if not line.startswith(without)))
-
-
-def test_every_document_follows_the_results(root: Path) -> None:
-    keep_lines(root / DEMO / "results.csv", without="rnn")
-    assert [row[0] for row in block_of("demo", root)] == ["arm", "LSTM, forget bias 1", "bag of words"]
-    for block in illustration_blocks(root):
-        replace_block(*block)
-    page = (root / DEMO / "README.md").read_text()
-    assert "| bag of words |" in page
-    assert "| RNN, orthogonal |" not in page
 
 
 def test_a_seed_that_an_arm_does_not_have_is_blank(root: Path) -> None:

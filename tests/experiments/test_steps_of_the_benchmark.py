@@ -1,11 +1,10 @@
-"""The steps that the benchmark times: the same model twice, its floor, and what is asked for on the command line."""
+"""`make bench` compares like with like: one model twice, beside a floor that counts each of its weights."""
 
 import pytest
 import torch
 from torch import nn
 
-import pairs
-from pairs import Pair
+import speed
 from sentiment_rnn.errors import UserError
 from steps import GATES, MODULES, VOCABULARY_SIZE, Plain, Size, operations, project_model, random_batch
 
@@ -21,8 +20,9 @@ def test_both_classifiers_are_the_same_model(encoder: str) -> None:
     assert project == plain
 
 
-def test_both_classifiers_give_the_same_logits_for_the_same_weights() -> None:
-    project, plain = project_model("lstm", SMALL), Plain("lstm", SMALL)
+@pytest.mark.parametrize("packed", [False, True])
+def test_both_classifiers_give_the_same_logits_for_the_same_weights(packed: bool) -> None:
+    project, plain = project_model("lstm", SMALL), Plain("lstm", SMALL, packed)
     assert isinstance(plain.net, nn.LSTM)
     plain.embedding.load_state_dict(project.backbone.embedding.state_dict())
     plain.net.load_state_dict(project.backbone.encoder.forwards[0].state_dict())
@@ -42,22 +42,19 @@ def test_the_floor_counts_every_weight_once_forward_and_twice_backward(encoder: 
 def test_a_batch_reads_a_few_thousand_words_as_one_of_real_reviews_does() -> None:
     torch.manual_seed(0)
     words, _, _ = random_batch(64, 250)
-    assert words.shape == (64, 250)
-    assert words.min() >= 2
-    assert words.max() < VOCABULARY_SIZE
+    assert 2 <= words.min() <= words.max() < VOCABULARY_SIZE
     assert 2000 < len(words.unique()) < 6000
 
 
 @pytest.mark.parametrize(("ratio", "fails"), [(1.29, False), (1.31, True)])
-def test_the_quick_benchmark_fails_above_its_limit(
-    ratio: float, fails: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(pairs, "measured_pair", lambda *_: Pair(ratio, 1.0, ratio))
-    options = ["--encoders", "gru", "--products", "8", "--limit", "1.3"]
-    monkeypatch.setattr("sys.argv", ["pairs.py", *options])
-    if fails:
-        with pytest.raises(UserError, match=f"above 1.3 times .*: gru, H 64, float32: {ratio}"):
-            pairs.main()
-    else:
-        pairs.main()
-    assert f"{ratio}" in capsys.readouterr().out
+def test_the_benchmark_fails_above_its_limit(ratio: float, fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def seconds(*_: object) -> dict[str, float]:
+        return {speed.OURS: ratio, speed.PADDED: 1.0}
+
+    monkeypatch.setattr(speed, "seconds_of_steps", seconds)
+    monkeypatch.setattr("sys.argv", ["speed.py", "--encoders", "gru", "--product", "8", "--limit", "1.3"])
+    if not fails:
+        return speed.main()
+    with pytest.raises(UserError, match=f"above 1.3 times .*: gru, H 64: {ratio}"):
+        speed.main()
+    return None

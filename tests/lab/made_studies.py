@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from experiments.lab.results import rows_of
 from experiments.lab.rules import Evidence, evidence_of
 from experiments.lab.study import Study, read_study
-from experiments.lab.table import rows_of
 
 RULES = "An arm learns where most seeds do.\n"
 """Text of a made-up protocol."""

@@ -1,4 +1,4 @@
-"""The lab's encoders are given to the tool as anybody would give their own: a folder of YAML files, beside its own."""
+"""Whoever names an encoder of the lab can train it: its YAML files are found as anybody's own are."""
 
 from pathlib import Path
 
@@ -33,8 +33,3 @@ def test_each_encoder_has_a_name_a_label_and_a_color_of_its_own() -> None:
     assert [one["name"] for one in encoders] == [path.stem for path in files]
     for key in ("name", "label", "color"):
         assert len({one[key] for one in encoders}) == len(encoders)
-
-
-def test_alpha_is_a_key_of_leaky_encoders_and_shared_keys_are_theirs_too() -> None:
-    config = with_lab("encoder=rnn_leaky_400", "encoder.hidden_size=8", "encoder.alpha=0.5")
-    assert (config.encoder.alpha, config.encoder.hidden_size) == (0.5, 8)

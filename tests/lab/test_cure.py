@@ -1,4 +1,4 @@
-"""The protocol on a vanilla RNN that starts from a language model: what is measured, and the verdict on memory."""
+"""The study of cured RNNs measures gradient and memory of each run, and judges memory by its seeds."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +12,9 @@ from trained_runs import trained_run
 from experiments.best import cure
 from experiments.imdb.filler import NOTHING
 from experiments.lab.findings import Findings, findings_of
-from experiments.lab.rules import FAILS, HOLDS, UNDECIDED
+from experiments.lab.results import rows_of
+from experiments.lab.rules import FAILS, HOLDS
 from experiments.lab.study import find_study
-from experiments.lab.table import rows_of
 
 STUDY = find_study("best")
 PROTOCOL = STUDY.protocol("cure")
@@ -48,20 +48,6 @@ def test_memory_is_judged_by_the_seeds_that_keep_more_over_neutral_tokens(
 ) -> None:
     found = found_in(rows("rnn", 0.7, drawn), rows("rnn_pretrained", 0.8, pretrained))
     assert {claim: one.verdict for claim, one in found.verdicts.items()} == {"cured": HOLDS, "remembers": verdict}
-
-
-def test_the_table_has_accuracy_gradient_and_memory_of_each_arm() -> None:
-    found = found_in(rows("rnn", 0.7, 0.9), rows("rnn_pretrained", 0.8, 0.5))
-    first, second = found.tables["cure"].rows
-    assert first[:6] == ("RNN, orthogonal", "70.0 ± 0.0", "70.0", "70.0", "0.01", "0.1")
-    assert first[6:] == ("100.0 (100.0–100.0)", "10/10")
-    assert second[6:] == ("0.0 (0.0–0.0)", "10/10"), "an area of one half is chance"
-
-
-def test_nothing_is_decided_while_seeds_are_missing_or_one_arm_has_not_been_measured() -> None:
-    found = found_in(rows("rnn", 0.7, 0.6), rows("rnn_pretrained", 0.8, 0.85, range(40, 49)))
-    assert {one.verdict for one in found.verdicts.values()} == {UNDECIDED}
-    assert "cure" not in found_in(rows("rnn", 0.7, 0.6)).tables
 
 
 def test_a_run_is_measured_a_hundred_steps_back_and_with_filler(

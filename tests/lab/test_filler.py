@@ -1,4 +1,4 @@
-"""The protocol on filler: what is read, what is kept of it, and the verdicts."""
+"""The study of filler tells what a state forgets from what is only harder to read, and judges it by its protocol."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,37 +13,26 @@ from experiments.imdb import filler
 from experiments.imdb.filler import (
     ANSWER,
     ARMS,
-    BEHIND,
     CONDITIONS,
-    FILLERS,
-    IN_FRONT,
     NOTHING,
-    SENTENCES,
     STATE,
-    STOPS,
     ByModel,
     area,
     discriminant,
-    filler_tokens,
     findings,
     losses_of_claims,
     states_of,
     verdicts,
     what_is_kept,
-    with_filler,
 )
 from experiments.lab.findings import Findings
+from experiments.lab.results import rows_of
 from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, Evidence, evidence_of
-from experiments.lab.statistics import points
 from experiments.lab.study import find_study
-from experiments.lab.table import rows_of
 from sentiment_rnn import runtime
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.data.sources.generated import NEUTRAL
-from sentiment_rnn.data.tokenizer import Tokenizer, build_vocabulary, splitter
 from sentiment_rnn.engine.train import train
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.report.statistics import welch_interval
 from sentiment_rnn.tracking.names import PARENT_TAG, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.store import existing_store
 from stored_runs import runs_in
@@ -69,34 +58,6 @@ def test_texts_of_any_length_are_read_as_each_alone_and_give_the_models_answer()
     assert together.shape == (3, 10)
     longest = model(torch.from_numpy(texts[1]).long()[None], torch.tensor([7]))
     torch.testing.assert_close(model.output(together[1]), longest)
-
-
-def test_filler_stands_behind_the_review_or_in_front_of_it() -> None:
-    review, neutral = np.array([7, 8]), np.array([3, 3, 4])
-    assert with_filler(review, neutral, BEHIND).tolist() == [7, 8, 3, 3, 4]
-    assert with_filler(review, neutral, IN_FRONT).tolist() == [3, 3, 4, 7, 8]
-
-
-@pytest.mark.parametrize("amount", [0, 1, 30, 400])
-@pytest.mark.parametrize("text", [SENTENCES, STOPS])
-def test_filler_is_as_many_tokens_as_asked_for_and_ends_in_a_full_stop(text: str, amount: int) -> None:
-    words = splitter("basic_english")(" . ".join(NEUTRAL) + " .")
-    tokenizer = Tokenizer("basic_english", build_vocabulary([words], size=100, minimum_frequency=1))
-    tokens = filler_tokens(tokenizer, text, amount)
-    assert len(tokens) == amount
-    assert tokenizer.decode(tokens[-1:]) == (["."] if amount else [])
-    first = "we" if text == SENTENCES else "."
-    assert tokenizer.decode(tokens[:1]) == ([first] if amount > 1 else ["."] * amount)
-
-
-def test_the_neutral_filler_is_that_of_the_protocol() -> None:
-    assert f'"{FILLERS[SENTENCES]}"' in " ".join(PROTOCOL.path.read_text().split())
-
-
-def test_the_area_is_the_share_of_pairs_in_their_order() -> None:
-    labels = np.array([True, False, True, False])
-    assert area(np.array([3.0, 1.0, 2.0, 0.0]), labels) == 1
-    assert area(np.array([3.0, 3.0, 0.0, 0.0]), labels) == 0.5
 
 
 def test_a_line_divides_states_that_the_answer_does_not() -> None:
@@ -125,10 +86,6 @@ def found_in(table: pd.DataFrame) -> Findings:
     return findings(evidence_of(STUDY, PROTOCOL, table), table)
 
 
-def verdicts_in(table: pd.DataFrame) -> list[str]:
-    return [verdict.verdict for verdict in found_in(table).verdicts.values()]
-
-
 def test_the_line_that_reads_test_states_is_made_of_validation_reviews(monkeypatch: pytest.MonkeyPatch) -> None:
     labels, varied = np.array([True, False] * 50), np.random.default_rng(0).normal(size=100)
     on = {
@@ -150,11 +107,6 @@ def test_the_share_kept_is_of_the_distance_between_the_classes() -> None:
     assert kept[AFTER][0] == pytest.approx(0.67449 / 1.28155, abs=1e-4)
     assert list(kept[NOTHING]) == [1.0, 1.0]
     assert kept[AFTER][1] == pytest.approx(1.28155 / 4.75342, abs=1e-4), "it has bounds"
-
-
-def test_a_seed_that_knew_nothing_is_left_out() -> None:
-    kept = what_is_kept(pd.DataFrame({NOTHING: [0.7, 0.71, 0.9], AFTER: 0.9}, index=[20, 21, 22]))
-    assert list(kept.index) == [21, 22]
 
 
 def states(**losses: list[float]) -> ByModel:
@@ -191,54 +143,6 @@ def test_claims_are_judged_by_how_many_seeds_lose_more_than_a_tenth(
     losses = losses_of_claims(states(rnn=rnn, gru=[0.05] * 10, lstm=lstm))
     assert judged(losses) == expected
     assert judged(losses, whole=False) == [UNDECIDED] * 4
-
-
-def test_what_is_lost_in_front_as_well_is_not_lost_by_place() -> None:
-    kept = states(rnn=[0.3] * 10, gru=[0.0] * 10, lstm=[0.0] * 9)
-    kept[STATE, "rnn"][BEFORE] = 0.7
-    losses = losses_of_claims(kept)
-    assert set(losses["rnn"]) == {0.0}
-    assert list(losses["more"].index) == list(range(20, 29)), "a seed that is left out in one arm is left out in both"
-
-
-def test_the_interval_of_the_difference_of_two_arms_is_welchs() -> None:
-    losses = losses_of_claims(states(rnn=[0.3, 0.5, 0.7], gru=[0.1] * 3, lstm=[0.0, 0.1, 0.05, 0.2]))
-    evidence = Evidence(STUDY, PROTOCOL, pd.DataFrame(), {}, {}, {})
-    (row,) = verdicts(evidence, losses, whole=True)["more"].rows
-    assert row.number == "3/3 (29–100)"
-    assert row.difference == points(welch_interval([0.3, 0.5, 0.7], [0.0, 0.1, 0.05]))
-
-
-def test_findings_come_from_the_table_and_a_missing_seed_decides_nothing() -> None:
-    table = areas(rnn=0.7)
-    found = found_in(table)
-    assert list(found.verdicts) == [claim.id for claim in PROTOCOL.claims]
-    assert verdicts_in(table) == [HOLDS, FAILS, FAILS, HOLDS]
-    (row,) = found.verdicts["rnn"].rows
-    assert row[:3] == ("over 10 points by the filler's place", "RNN, orthogonal", "10/10 (69–100)")
-    of_loss, of_kept, of_areas, of_losses = found.tables.values()
-    assert [row[:3] for row in of_kept.rows[:2]] == [("state", "RNN, orthogonal", "10/10"), ("state", "GRU", "10/10")]
-    assert (len(of_loss.rows), len(of_losses.rows)) == (6, 12)
-    assert of_loss.rows == [row for row in of_losses.rows if row[2] == "neutral"]
-    assert of_areas.rows[0][-1] == "90.0 ± 0.0"
-    assert len([axes for axes in found.figures["filler"].axes if axes.get_visible()]) == 3
-    assert verdicts_in(table[table.seed != 29]) == [UNDECIDED] * 4
-
-
-def test_seeds_that_were_not_planned_count_nothing_and_one_arm_alone_is_not_judged() -> None:
-    table = areas(rnn=0.7)
-    more = pd.concat([table, table.assign(seed=table.seed + 100, value=0.5)])
-    assert found_in(more).verdicts == found_in(table).verdicts
-    assert found_in(table[table.arm != "gru"]) == Findings()
-
-
-def test_an_arm_of_which_no_seed_knows_anything_has_no_numbers() -> None:
-    table = areas()
-    found = found_in(table.assign(value=table.value.where(table.arm != "rnn", 0.6)))
-    _, arm, number, *others = found.verdicts["rnn"].rows[0]
-    assert (arm, number, any(others)) == ("RNN, orthogonal", "no seed", False)
-    assert found.tables["kept"].rows[0][2:] == ("0/10", *[""] * 8)
-    assert len(found.tables["losses"].rows) == 8
 
 
 def test_models_of_a_sweep_are_read_in_every_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Measurements of gates: on numbers and a network made here, and on the models of runs of a few seconds."""
+"""The study of gates reads half-lives, shares and answers off a model as its protocol says."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,28 +12,25 @@ import torch
 from trained_runs import trained_run
 
 from experiments.gradient import gates, models, readers
-from experiments.gradient.gates import SEEDS, claims, findings, seeds_that_keep, that_hold
+from experiments.gradient.gates import SEEDS, claims, that_hold
 from experiments.gradient.models import AFTER, BEFORE, GENERATED, IMDB, condition, values_of_models
 from experiments.gradient.readers import (
     GATES,
     HALF_LIFE,
     LONGER_HALF_LIFE,
     LONGEST,
-    LONGEST_LIFE,
     OPEN,
     PROBABILITY,
     RUNNING,
     SHARES,
     SHUT,
     UNITS,
-    half_life,
     read,
-    running_accuracy,
 )
-from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, Evidence, Numbers, evidence_of
+from experiments.lab.results import read_results, rows_of
+from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, Evidence, evidence_of
 from experiments.lab.study import find_study
 from experiments.lab.sweeps import Row
-from experiments.lab.table import read_results, rows_of
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.model.classifier import SentimentClassifier
 
@@ -104,63 +101,6 @@ def test_verdicts_follow_the_numbers(changed: Mapping[tuple[str, str], Metrics],
     assert judge(changed) == verdicts
 
 
-def test_the_parts_of_an_arm_of_which_no_seed_holds_the_lag_are_open() -> None:
-    evidence = evidence_on({model: MADE[model] for model in (RNN, LSTM, FAR)})
-    verdict, rows = claims(evidence, values_of_models(evidence, SEEDS))["far_cells"]
-    assert (verdict, {row.arm for row in rows}) == (IN_PART, {"LSTM, forget bias 1"})
-
-
-def test_where_no_seed_holds_the_lag_its_claims_are_open() -> None:
-    evidence = evidence_on({model: MADE[model] for model in (RNN, LSTM)})
-    found = claims(evidence, values_of_models(evidence, SEEDS))
-    none = Numbers("seeds that succeed at lag 400", number="none")
-    assert found["far_cells"] == found["longest_cell"] == (UNDECIDED, (none,))
-
-
-def test_a_seed_keeps_the_clause_that_tells_liked_from_hated() -> None:
-    evidence = evidence_on({LSTM: says([0.9, 0.9, 0.4, 0.5], [0.1, 0.6, 0.1, 0.1])})
-    assert seeds_that_keep(values_of_models(evidence, SEEDS), "lstm") == (1, 4)
-
-
-def test_tables_have_each_net_before_and_after_training() -> None:
-    evidence = evidence_on(MADE)
-    found = findings(evidence, evidence.table)
-    half_life, longer, saturation, sentences, running = found.tables.values()
-    assert [row[:4] for row in half_life.rows] == [
-        (IMDB, "LSTM, forget bias 1", BEFORE, "10"), (IMDB, "LSTM, forget bias 1", AFTER, "10"),
-        (GENERATED, "LSTM, forget bias 1", AFTER, "20"), (GENERATED, "LSTM, chrono 400", AFTER, "20"),
-    ]  # fmt: skip
-    assert [row[-1] for row in longer.rows] == ["80.0 to 80.8", "900.0 to 909.0", "900.0 to 909.0"]
-    assert saturation.rows[0] == (IMDB, "LSTM, forget bias 1", "forget", "50.0 ± 35.4", "50.0 ± 35.4")
-    assert [row[0] for row in sentences.rows] == ["RNN, orthogonal", "LSTM, forget bias 1"]
-    assert [row[-1] for row in sentences.rows] == ["10/10 (69–100)"] * 2
-    assert sentences.rows[0][1] == "10/10: 0.90 to 0.90"
-    assert running.rows[0] == ("RNN, orthogonal", *["50.0 ± 35.4"] * 5)
-    assert list(found.verdicts) == [claim.id for claim in PROTOCOL.claims]
-
-
-def test_while_seeds_are_missing_nothing_is_decided() -> None:
-    evidence = evidence_on({model: MADE[model] | says([0.9] * 8, [0.1] * 8) for model in MADE})
-    found = findings(evidence, evidence.table).verdicts
-    assert {verdict.verdict for verdict in found.values()} == {UNDECIDED}
-    assert found["lstm_keeps"].rows[-1] == Numbers("seeds still to come", number="2")
-
-
-def test_without_an_arm_of_imdb_nothing_is_found() -> None:
-    evidence = evidence_on({LSTM: MADE[LSTM]})
-    assert findings(evidence, evidence.table).tables == {}
-
-
-def test_a_unit_that_forgets_nothing_lasts_a_million_tokens() -> None:
-    assert half_life(torch.tensor([[0.5, 0.25, 1.0]])) == pytest.approx([1, 0.5, LONGEST_LIFE])
-
-
-def test_the_running_prediction_is_scored_at_the_token_where_each_part_ends() -> None:
-    running, lengths = torch.tensor([[1.0, -1.0, -1.0, 1.0], [-1.0, 1.0, 1.0, 1.0]]), torch.tensor([4, 1])
-    found = running_accuracy(running, lengths, torch.tensor([1.0, 0.0]))
-    assert list(found.values()) == [1, 1, 0.5, 0.5, 1]
-
-
 def lstm() -> SentimentClassifier:
     """With a forget gate of ½ after a token with the id 2, and one that keeps nearly all after others."""
     torch.manual_seed(0)
@@ -206,15 +146,6 @@ def test_a_gate_that_is_open_after_one_opinion_alone_lasts_there() -> None:
     assert (found[f"{SHUT}: forget"], found[f"{OPEN}: forget"]) == (0, 0.5)
 
 
-def test_runs_are_those_that_are_right_at_the_longest_lag() -> None:
-    lags = np.array([20, *[LONGEST] * 4])
-    runs: Any = [
-        SimpleNamespace(predictions=SimpleNamespace(correct=np.array(correct), lags=lags))
-        for correct in ([0, 1, 1, 1, 1], [1, 1, 0, 1, 1])
-    ]
-    assert that_hold(runs) == runs[:1]
-
-
 def test_models_of_runs_give_each_kind_of_committed_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (gates, readers):
         monkeypatch.setattr(module, "LONGEST", 20)
@@ -236,3 +167,12 @@ def test_models_of_runs_give_each_kind_of_committed_number(tmp_path: Path, monke
     explored = json.loads(found.files["explorer.json"])
     assert [entry["tokens"] for entry in explored] == [entry["tokens"] for entry in kept]
     assert [entry.keys() for entry in explored] == [entry.keys() for entry in kept]
+
+
+def test_runs_are_those_that_are_right_at_the_longest_lag() -> None:
+    lags = np.array([20, *[LONGEST] * 4])
+    runs: Any = [
+        SimpleNamespace(predictions=SimpleNamespace(correct=np.array(correct), lags=lags))
+        for correct in ([0, 1, 1, 1, 1], [1, 1, 0, 1, 1])
+    ]
+    assert that_hold(runs) == runs[:1]

@@ -1,4 +1,4 @@
-"""The gradient on its way back, on numbers made here and through the models of a run of a few seconds."""
+"""The study of gradients judges its claims as its protocol says, from what it measures of models of runs."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
-import numpy as np
-import pandas as pd
 import pytest
 from trained_runs import trained_run
 
@@ -16,10 +14,7 @@ from experiments.gradient import gradient_flow, models
 from experiments.gradient.gradient_flow import (
     SEEDS,
     STEPS,
-    curves_csv,
     findings,
-    in_most_seeds,
-    longer_than,
     mixed_arms,
     verdicts,
 )
@@ -29,18 +24,15 @@ from experiments.gradient.models import (
     GENERATED,
     IMDB,
     condition,
-    over_seeds,
     planned_runs,
     probed,
     values_of_models,
 )
+from experiments.lab.results import read_results, rows_of
 from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, Evidence, Numbers, evidence_of
 from experiments.lab.study import find_study
 from experiments.lab.sweeps import Row
-from experiments.lab.table import read_results, rows_of
-from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.statistics import t_interval
 from sentiment_rnn.tasks.reviews import data_of
 from sentiment_rnn.tracking.results import RecordedRun
 
@@ -108,19 +100,6 @@ def test_verdicts_follow_the_numbers() -> None:
     }  # fmt: skip
 
 
-def test_a_theory_that_is_off_everywhere_does_not_hold() -> None:
-    assert judge(theory=dict.fromkeys(ARMS, 0.3))["lstm_theory"] == FAILS
-    assert judge(theory={"rnn_uniform": 0.5})["tanh_theory"] == IN_PART
-
-
-def test_an_lstm_that_decays_more_after_training_decays_less_in_part() -> None:
-    assert judge(after=dict.fromkeys(ARMS, 1.0) | {"lstm": 0.9})["lstm_decays_less"] == IN_PART
-
-
-def test_a_gradient_that_training_takes_away_is_no_gain() -> None:
-    assert judge(after=dict.fromkeys(ARMS, 0.5))["more_after"] == FAILS
-
-
 @pytest.mark.parametrize(
     ("learning", "reached", "lost"),
     [
@@ -135,14 +114,6 @@ def test_one_arm_refutes_a_general_claim_and_an_open_one_leaves_it_open(
 ) -> None:
     found = judge(learning=learning)
     assert (found["reached"], found["lost"]) == (reached, lost)
-
-
-def test_an_arm_at_the_tenth_is_in_neither_general_claim() -> None:
-    tenth = {"lstm": 0.1 ** (1 / STEPS)}
-    evidence = evidence_on(accuracies({"lstm": 20}), rates(tenth, BEFORE), rates(tenth, AFTER))
-    found = verdicts(evidence, values_of_models(evidence, SEEDS))
-    assert found["reached"] == found["lost"] == (UNDECIDED, ())
-    assert found["decays"] == (UNDECIDED, ()), "an arm that was not run is open"
 
 
 @pytest.mark.parametrize(("sign", "verdict"), [(1, HOLDS), (-1, FAILS)])
@@ -163,58 +134,6 @@ def test_seeds_that_learn_are_compared_within_their_arm(sign: int, verdict: str)
     assert (found, row.number) == (verdict, f"{100 * (sign > 0)} %, p = 1e-05")
 
 
-def test_a_seed_that_lacks_one_of_two_numbers_is_left_out_of_their_difference() -> None:
-    one, other = pd.Series({1: 0.2, 2: 0.3, 3: 0.1}), pd.Series({1: 0.1, 2: 0.4, 4: 0.0})
-    verdict, rows = in_most_seeds({Numbers("IMDb"): one - other, Numbers("generated"): one[:0] - other})
-    assert (verdict, rows) == (UNDECIDED, (Numbers("IMDb", number="1/2 (1–99)"),))
-    assert over_seeds(t_interval, one - other).estimate == pytest.approx(0)
-
-
-def test_reviews_that_are_too_short_are_left_out() -> None:
-    batch = Batch(*(np.arange(3) for _ in range(4)))  # type: ignore[arg-type]
-    kept = longer_than(STEPS, batch._replace(lengths=np.array([STEPS, STEPS + 1, 80])))  # type: ignore[arg-type]
-    assert [part.tolist() for part in kept] == [[1, 2], [STEPS + 1, 80], [1, 2], [1, 2]]
-
-
-def curves_of(folder: Path, arms: Mapping[str, list[str]]) -> None:
-    """A file of the curves of three seeds each, one of which has shorter reviews."""
-    seeds = [0.9 ** np.arange(70.0), 0.8 ** np.arange(70.0), np.ones(60)]
-    models = [(reviews, arm, training) for reviews in arms for arm in arms[reviews] for training in (BEFORE, AFTER)]
-    (folder / "curves.csv").write_text(curves_csv(dict.fromkeys(models, seeds)))
-
-
-def test_findings_have_every_model_and_each_figure(tmp_path: Path) -> None:
-    curves_of(tmp_path, {GENERATED: list(ARMS), IMDB: list(READ[AFTER])})
-    evidence = replace(evidence_on(*rows_made()), study=replace(STUDY, output=tmp_path))
-    found = findings(evidence, evidence.table)
-    left, per_step, mixed = found.tables.values()
-    assert [row[0] for row in left.rows][:3] == ["RNN, uniform", "GRU", "LSTM, forget bias 0"], "the least first"
-    assert left.rows[0][1:] == ("8e-12", "7.8e-12 to 8.3e-12", "0/20 (0–17)")
-    assert [row[:3] for row in per_step.rows if row[0] == IMDB][-1] == (IMDB, "LSTM, forget bias 1", AFTER)
-    assert per_step.rows[0] == (
-        GENERATED, "RNN, uniform", BEFORE, "0.600 ± 0.001", "0.600 ± 0.001", left.rows[0][1], "25.0", "50.0",
-    )  # fmt: skip
-    assert mixed.rows == [("LSTM, forget bias 0", "13", "1.000 ± 0.001", "7", "1.000 ± 0.001")]
-    assert list(found.verdicts) == [claim.id for claim in PROTOCOL.claims]
-    panels = {name: len([axes for axes in figure.axes if axes.get_visible()]) for name, figure in found.figures.items()}
-    assert panels == {"decay": 4, "gradient_flow": len(ARMS), "left": 2, "mixed": 1}
-
-
-def test_curves_end_with_the_shortest_reviews_of_a_seed(tmp_path: Path) -> None:
-    curves_of(tmp_path, {IMDB: ["rnn"]})
-    lines = (tmp_path / "curves.csv").read_text().splitlines()
-    assert len(lines) == 1 + 2 * 60
-    assert lines[2] == "IMDb,rnn,0,1,0.9,0.8,1", "the median, the least and the most"
-
-
-def test_while_an_arm_is_missing_nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gradient_flow, "figures", Mock())
-    table = evidence_on(*rows_made()).table
-    fewer = table[table.arm != "rnn_relu"]
-    found = findings(evidence_of(STUDY, PROTOCOL, fewer), fewer)
-    assert {verdict.verdict for verdict in found.verdicts.values()} == {UNDECIDED}
-
-
 def test_while_a_seed_is_missing_nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradient_flow, "figures", Mock())
     evidence = evidence_on(*rows_made())
@@ -222,19 +141,6 @@ def test_while_a_seed_is_missing_nothing_is_decided(monkeypatch: pytest.MonkeyPa
     found = findings(replace(evidence, table=table), table)
     assert {verdict.verdict for verdict in found.verdicts.values()} == {UNDECIDED}
     assert {verdict.rows[-1] for verdict in found.verdicts.values()} == {Numbers("seeds still to come", number="1")}
-
-
-def test_seeds_that_are_not_the_protocols_do_not_count() -> None:
-    evidence = evidence_on(*rows_made())
-    of_models = evidence.table.condition.str.endswith("training")
-    table = evidence.table.assign(seed=evidence.table.seed + 100 * of_models)
-    assert findings(evidence_of(STUDY, PROTOCOL, table), table).tables == {}
-
-
-def test_curves_that_are_gone_are_one_line(tmp_path: Path) -> None:
-    evidence = replace(evidence_on(*rows_made()), study=replace(STUDY, output=tmp_path))
-    with pytest.raises(UserError, match=r"curves.csv: not there; put the committed file back"):
-        findings(evidence, evidence.table)
 
 
 @pytest.fixture(scope="module")
@@ -261,14 +167,6 @@ def test_models_of_a_run_give_each_kind_of_committed_number(run: RecordedRun, mo
     assert (header, first) == ("corpus,arm,trained,lag,left,least,most", "generated,lstm,0,0,1,1,1")
 
 
-def test_an_encoder_that_cannot_be_unrolled_is_refused_by_name(run: RecordedRun) -> None:
-    def probe(_: object) -> None:
-        raise ValueError("Gru: expected one layer")
-
-    with pytest.raises(UserError, match=r"^run \w+: Gru: expected one layer; leave encoder=lstm out of this study$"):
-        list(probed(run, data_of(run), probe))
-
-
 def test_runs_are_those_of_the_protocol_by_arm_and_seed(run: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> None:
     others = [copy.deepcopy(run) for _ in range(3)]
     for other, seed in zip(others, (22, 1, 21), strict=True):
@@ -279,3 +177,17 @@ def test_runs_are_those_of_the_protocol_by_arm_and_seed(run: RecordedRun, monkey
     assert [one.seed for one in found] == [20, 21, 22]
     with pytest.raises(UserError, match=r"no run of encoder=rnn has a seed of the protocol \(20 to 29\)"):
         planned_runs(store, "real_text", ("lstm", "rnn"), range(20, 30))
+
+
+def test_an_encoder_that_cannot_be_unrolled_is_refused_by_name(run: RecordedRun) -> None:
+    def probe(_: object) -> None:
+        raise ValueError("Gru: expected one layer")
+
+    with pytest.raises(UserError, match=r"^run \w+: Gru: expected one layer; leave encoder=lstm out of this study$"):
+        list(probed(run, data_of(run), probe))
+
+
+def test_curves_that_are_gone_are_one_line(tmp_path: Path) -> None:
+    evidence = replace(evidence_on(*rows_made()), study=replace(STUDY, output=tmp_path))
+    with pytest.raises(UserError, match=r"curves.csv: not there; put the committed file back"):
+        findings(evidence, evidence.table)

@@ -10,9 +10,9 @@ import pytest
 
 from experiments.lab import lag
 from experiments.lab.lag import arm_of, draw, only, place, sweep_of
+from experiments.lab.results import RESULTS, results_csv, rows_of
 from experiments.lab.study import Study, Sweep, find_study
 from experiments.lab.sweeps import overrides_of
-from experiments.lab.table import RESULTS, results_csv, rows_of
 from sentiment_rnn.errors import UserError
 
 

@@ -1,4 +1,4 @@
-"""The page: complete in itself, honest about what has not run, and usable in a browser."""
+"""Whoever opens the report has every claim with its numbers, without a network, in any window."""
 
 import json
 import re
@@ -12,13 +12,12 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from experiments.lab import page as page_module
-from experiments.lab.claims import CHOSEN
 from experiments.lab.page import build_page, pictures_of
+from experiments.lab.results import RESULTS, results_csv
 from experiments.lab.run import freeze
 from experiments.lab.study import read_study
-from experiments.lab.table import RESULTS, results_csv
+from experiments.lab.summary import CHOSEN
 from experiments.lab.write import findings_by_protocol, write_figures
-from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.tables import Table
 
 GATES = ("forget", "input", "output", "cell")
@@ -83,14 +82,6 @@ def test_the_page_holds_every_claim_with_its_numbers_and_what_a_later_one_came_t
     assert 'To run it again: <code>make study NAME=made ARGS="--output runs/again/made"</code>' in page
 
 
-def test_encoders_come_first_and_the_main_claims_lead_to_their_studies(root: Path) -> None:
-    page = build_page(root)
-    assert "<caption>What &lt;encoders&gt; remember</caption>" in page
-    assert page.index('<th scope="row">LSTM</th><td>100</td>') < page.index("The main claims")
-    assert '<td>20/20 (83–100)</td><td><a href="#made">made</a></td>' in page
-    assert '<section id="made">' in page
-
-
 def test_each_figure_is_shown_once_with_its_description_and_the_leading_one_first(root: Path) -> None:
     page = build_page(root)
     assert page.count('<img src="data:image/png;base64,') == 2
@@ -104,14 +95,6 @@ def test_the_page_asks_nothing_of_a_network_and_no_text_ends_its_script(root: Pa
     addresses = re.findall(r"""(?:src|href)=["']([^"']*)|url\(([^)]*)\)|@import|fetch\(""", page)
     assert all(address.startswith(("data:", "#")) for address, _ in addresses)
     assert page.count("</script>") == 2
-
-
-def test_without_texts_there_is_no_explorer_and_without_results_no_page(root: Path) -> None:
-    (root / "experiments" / "gradient" / "explorer.json").unlink()
-    assert 'id="explorer"' not in build_page(root)
-    (root / "experiments" / "made" / RESULTS).unlink()
-    with pytest.raises(UserError, match=r"results\.csv: not there; run make study NAME=made"):
-        build_page(root)
 
 
 @pytest.fixture

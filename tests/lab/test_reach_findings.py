@@ -1,4 +1,4 @@
-"""Verdicts and tables where draws are the unit, on a study that is made up."""
+"""A protocol whose draws are the unit is judged, shown and trained on as its rules say."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,10 +10,9 @@ import pytest
 from made_studies import make_study
 
 from experiments.lab.findings import findings_of
+from experiments.lab.results import results_csv, rows_of
 from experiments.lab.study import Study
 from experiments.lab.sweeps import overrides_of, trainable
-from experiments.lab.table import results_csv, rows_of
-from sentiment_rnn.errors import UserError
 
 NEAR = {"data.test_lags": [0, 40, 50, 60]}
 SWEEPS: list[dict[str, Any]] = [
@@ -82,24 +81,6 @@ def test_each_rule_has_its_verdict(study: Study, table: pd.DataFrame) -> None:
     assert difference == "+82.4 (+57.5 to +98.6)"
 
 
-def test_tables_have_the_arms_that_are_whole(study: Study, table: pd.DataFrame) -> None:
-    found = findings_of(study, study.protocols["first"], table)
-    lstm, rnn = study.arms["lstm"].label, study.arms["rnn"].label
-    assert {name: len(of.rows) for name, of in found.tables.items()} == {
-        "search": 2, "all": 3, "apart": 2, "steps": 2, "draws": 64,
-    }  # fmt: skip
-    assert found.tables["search"].rows == [(rnn, "12 (0–34)", "1/32"), (lstm, "95 (80–99)", "16/32")]
-    assert found.tables["apart"].rows == [(rnn, "50", "2/2", "2/2", "0/2"), (lstm, "50", "32/32", "32/32", "0/32")]
-    assert found.tables["steps"].rows == [(rnn, "50", "0/64", "2/64"), (lstm, "50", "0/64", "32/64")]
-    assert found.tables["draws"].rows[0] == ("100", "0.001", "1", "2", "2")
-    assert list(found.figures) == ["first_search"]
-
-
-def test_before_an_arm_is_whole_there_is_no_table_and_no_verdict(study: Study) -> None:
-    found = findings_of(study, study.protocols["first"], rows_of("made", rows_of_runs(study, "reach_gru", [100])[:200]))
-    assert (found.tables, found.verdicts, found.figures) == ({}, {}, {})
-
-
 def test_a_farther_lag_is_for_arms_that_reach_and_fresh_seeds_are_at_the_best_draw(
     study: Study, table: pd.DataFrame
 ) -> None:
@@ -123,16 +104,3 @@ def test_fresh_seeds_are_shown_and_judge_nothing(study: Study, table: pd.DataFra
     found = findings_of(study, study.protocols["first"], pd.concat([table, rows_of("made", fresh)]))
     assert found.tables["fresh"].rows == [(study.arms["lstm"].label, "50", "100", "0.002", "0.5", "1/2")]
     assert found.verdicts == findings_of(study, study.protocols["first"], table).verdicts
-
-
-@pytest.mark.parametrize(
-    ("changed", "expected"),
-    [
-        ({"seeds": 5}, "expected seeds, or draws with seeds_of_draw from 1 to 10"),
-        ({"seeds_of_draw": 11}, "expected seeds, or draws with seeds_of_draw from 1 to 10"),
-        ({"where_reached": "nowhere"}, "first names sweep of draws nowhere"),
-    ],
-)
-def test_a_sweep_that_cannot_be_is_refused(changed: dict[str, Any], expected: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=expected):
-        make_study(tmp_path, {"sweeps": [SWEEPS[0] | changed]})

@@ -1,4 +1,4 @@
-"""The RNN whose gradient keeps its norm: the states are those of the RNN, and the gradient by each has one norm."""
+"""The rescaled RNN computes what the RNN does, and its gradient keeps direction and norm."""
 
 import pytest
 import torch

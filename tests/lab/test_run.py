@@ -1,4 +1,4 @@
-"""A study is run: bound to its protocol, its sweeps added to what its folder has."""
+"""A study trains what its results lack, under the protocol with which it began, and resumes where it breaks off."""
 
 import json
 import os
@@ -18,10 +18,10 @@ from made_studies import RULES, make_study
 from experiments.lab import __main__ as main_module
 from experiments.lab import run as run_module
 from experiments.lab.provenance import OWN, PROVENANCE, read_provenance
-from experiments.lab.run import add, freeze, is_measured, results_so_far, run
-from experiments.lab.study import EXPERIMENTS, Study, all_studies, find_study
+from experiments.lab.results import Correct, read_correct, read_results, values_of
+from experiments.lab.run import add, freeze, run
+from experiments.lab.study import EXPERIMENTS, Study, find_study
 from experiments.lab.sweeps import CHANGED, Measured
-from experiments.lab.table import Correct, read_correct, read_results, rows_of, values_of
 from processes import environment, wait_for
 from sentiment_rnn.errors import UserError
 from stored_runs import sweep_in
@@ -85,12 +85,6 @@ def test_a_protocol_that_was_changed_after_its_first_run_is_refused_and_nothing_
     assert contents(study.folder) == before
 
 
-def test_a_damaged_provenance_is_one_line(study: Study) -> None:
-    (study.folder / PROVENANCE).write_text("<<<<<<< HEAD")
-    with pytest.raises(UserError, match=r"provenance\.json: damaged \(.*\); put the committed file back"):
-        freeze(study, study.protocols["first"])
-
-
 def test_an_override_that_changes_what_a_protocol_fixed_needs_another_folder(study: Study, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^data\.max_tokens=7 changes what the protocols of made fixed; give another"):
         run(study, [], [], ["trainer.threads=1", "data.max_tokens=7"])
@@ -100,6 +94,9 @@ def test_an_override_that_changes_what_a_protocol_fixed_needs_another_folder(stu
             run(study, name, [], [])
     with pytest.raises(UserError, match="no sweep of made"):
         run(study, [], ["learn_7"], [])
+    other = replace(study, protocols=study.protocols | {"other": replace(study.protocol("first"), sweeps=())})
+    with pytest.raises(UserError, match="other: none of these sweeps is one of this protocol"):
+        run(other, ["other"], ["learn_20"], [])
 
 
 @pytest.fixture
@@ -182,40 +179,6 @@ def test_a_closed_sweep_names_the_commit_that_trains_it_unless_it_is_measured(
         run(study, [], ["gone"], store, again=True)
 
 
-def test_a_closed_protocol_names_the_commit_that_measures_it_and_measures_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    study = make_study(tmp_path, {"sweeps": [], "own": "gone", "closed": "abc1234"})
-    monkeypatch.setattr(run_module, "own_module", lambda *_: SimpleNamespace())
-    assert run(study, [], [], [f"tracking.directory={tmp_path / 'runs'}"]) == ["first"]
-    assert capsys.readouterr().out == "first: the code that measures it was removed; check out abc1234 for that\n"
-
-
-def test_a_sweep_of_another_protocol_than_asked_for_is_refused(tmp_path: Path) -> None:
-    study = make_study(tmp_path, protocols={
-        "first": {"date": "2026-01-02"},
-        "second": {"date": "2026-01-03", "sweeps": [{"name": "far", "arms": ["rnn"], "seeds": 0}]},
-    })  # fmt: skip
-    with pytest.raises(UserError, match="first: none of these sweeps is one of this protocol"):
-        run(study, ["first"], ["far"], [])
-
-
-def test_what_a_protocol_alone_measures_is_added_after_its_sweeps_but_not_for_a_part_of_them(
-    study: Study, tmp_path: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    row = ("learn_20", "first", "lstm", "20", 0, None, "train", "half_life", 7.0)
-    own = SimpleNamespace(measure=lambda *_, overrides: Measured([row], files={"models.json": "[]\n"}))
-    monkeypatch.setattr(run_module, "own_module", lambda *_: own)
-    elsewhere = replace(study, output=tmp_path / "elsewhere")
-    store = f"tracking.directory={tmp_path / 'runs'}"
-    run(elsewhere, [], ["learn_20"], [store])
-    assert not (elsewhere.output / "models.json").exists()
-    run(elsewhere, ["first"], [], [store, "data.max_tokens=7"])
-    assert (elsewhere.output / "models.json").read_text() == "[]\n"
-    assert values_of(read_results(elsewhere.output), "half_life", "train") == {("lstm", "20"): {0: 7.0}}
-    assert not (study.folder / PROVENANCE).exists(), "the study's own folder is left as it is"
-
-
 def test_an_interrupted_measurement_of_a_protocol_is_made_by_the_same_command(
     study: Study, tmp_path: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,50 +203,6 @@ def test_an_interrupted_measurement_of_a_protocol_is_made_by_the_same_command(
     assert len(measured) == 3, "after a sweep that is new"
 
 
-def test_a_protocol_that_measures_a_sweep_of_another_study_asks_for_it_before_it_trains(
-    study: Study, tmp_path: Path, asked: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(_: Any, name: str, finished: bool) -> None:
-        raise UserError(f"{name}: no such sweep has finished")
-
-    own = SimpleNamespace(measure=lambda *_, overrides: Measured(), READS=("real_text",))
-    monkeypatch.setattr(run_module, "own_module", lambda *_: own)
-    monkeypatch.setattr(run_module, "find_sweep", missing)
-    store = [f"tracking.directory={tmp_path / 'runs'}"]
-    with pytest.raises(UserError, match="real_text: no such sweep has finished"):
-        run(study, ["first"], [], store)
-    assert asked == []
-    run(study, [], ["learn_20"], store)
-    assert len(asked) == 1, "a part of the sweeps is not measured by the protocol"
-
-
-def test_a_sweep_is_measured_once_all_planned_runs_are(study: Study) -> None:
-    sweep = study.sweep("learn_20")
-    runs = [("learn_20", "first", arm, "20", seed, None, "test", "accuracy", 0.5) for arm in sweep.arms
-            for seed in range(20)]  # fmt: skip
-    assert is_measured(sweep, rows_of("made", runs))
-    assert not is_measured(sweep, rows_of("made", runs[1:]))
-    others = [(*run[:4], run[4] + 20, *run[5:]) for run in runs]
-    assert not is_measured(sweep, rows_of("made", others)), "as many, and other seeds"
-    search = study.sweep("search_20")
-    draws = [("search_20", "first", arm, "20", 100, draw, "validation", "score", 0.5) for arm in search.arms
-             for draw in search.draws]  # fmt: skip
-    assert is_measured(search, rows_of("made", draws))
-    assert not is_measured(search, rows_of("made", draws[:-1]))
-
-
-def test_of_a_final_that_is_measured_again_at_another_draw_nothing_old_stays(study: Study) -> None:
-    first = study.protocols["first"]
-    freeze(study, first)
-    of_another = "search_20", "second", "lstm", "20", 101, None, "test", "half_life", 7.0
-    add(study, first, Measured([of_another]))
-    for draw in (9, 4):
-        row = "search_20", "first", "lstm", "20", 101, draw, "validation", "score", 60.0
-        add(study, first, Measured([row]), trained("search_20", [101]))
-    rows = read_results(study.folder)
-    assert list(zip(rows.protocol, rows.draw.fillna(-1), strict=True)) == [("second", -1), ("first", 4)]
-
-
 def test_of_a_seed_that_diverged_when_it_was_trained_again_nothing_old_stays(study: Study) -> None:
     first = study.protocols["first"]
     freeze(study, first)
@@ -291,20 +210,6 @@ def test_of_a_seed_that_diverged_when_it_was_trained_again_nothing_old_stays(stu
     add(study, first, found({0: 0.9}), trained("learn_20", [0, 1]))
     assert values_of(read_results(study.folder), "accuracy")["lstm", "20"] == {2: 0.5, 0: 0.9}
     assert [key[-1] for key in read_correct(study.folder)] == [2, 0]
-
-
-def test_what_is_no_number_is_left_out_but_for_the_score_of_a_draw(study: Study) -> None:
-    """`read_results` takes a number that is missing for damage."""
-    first = study.protocols["first"]
-    freeze(study, first)
-    draw = "search_20", "first", "lstm", "20", 100, 3, "validation", "score", float("nan")
-    own = "learn_20", "first", "lstm", "20", 0, None, "test", "half_life", float("nan")
-    add(study, first, Measured([draw, own]))
-    assert list(read_results(study.folder).metric) == ["score"]
-    add(study, first, Measured([(*own[:-1], 0.5)]))
-    assert list(read_results(study.folder).metric) == ["score", "half_life"]
-    add(study, first, Measured([own]))
-    assert list(read_results(study.folder).metric) == ["score"], "the number of an earlier measurement goes, too"
 
 
 def test_what_a_protocol_measured_of_another_ones_runs_is_out_of_date_once_these_are_new(tmp_path: Path) -> None:
@@ -330,15 +235,6 @@ def test_measurements_join_those_of_before_and_replace_what_is_measured_again(st
     assert len(read_results(study.folder)) == 6
 
 
-def test_runs_that_have_read_other_reviews_are_refused_and_nothing_is_written(study: Study) -> None:
-    freeze(study, study.protocols["first"])
-    add(study, study.protocols["first"], found({0: 0.5}))
-    before = contents(study.folder)
-    with pytest.raises(UserError, match="learn_20, lstm, seed 1 read other test reviews than runs beside it"):
-        add(study, study.protocols["first"], found({1: 0.5}, reviews="b"))
-    assert contents(study.folder) == before
-
-
 def test_a_sweep_that_is_trained_again_takes_the_place_of_what_it_covers(study: Study) -> None:
     first = study.protocols["first"]
     freeze(study, first)
@@ -351,15 +247,6 @@ def test_a_sweep_that_is_trained_again_takes_the_place_of_what_it_covers(study: 
     add(study, first, Measured(), trained("learn_50", [0, 1]) | {"encoders": ["rnn"]})
     parts = read_provenance(study.folder)["first"]["sweeps"]
     assert [part["encoders"] for part in parts] == [["lstm"], ["lstm"], ["lstm"], ["rnn"]], "of other encoders"
-
-
-def test_committed_provenance_has_the_digest_of_each_protocol_that_has_results() -> None:
-    for study in all_studies():
-        known = read_provenance(study.folder)
-        assert set(results_so_far(study).protocol) == known.keys()
-        assert {name: study.protocol(name).digest for name in known} == {
-            name: of["protocol"] for name, of in known.items()
-        }
 
 
 @pytest.fixture
@@ -387,7 +274,9 @@ def test_overrides_stand_anywhere_behind_the_study(command: Any) -> None:
     assert (output, protocols, sweeps) == (Path("out"), ["own_rate"], ["own_rate_50", "learn_5"])
     assert overrides == ["tracking.directory=mine", *given]
     assert command("study", "lag", *given) == (find_study("lag").folder, ([], [], ["tracking.directory=runs", *given]))
-    for wrong in (["study", "lag", "--store", "x", "threads"], ["report", "a=1"], ["study", "lag", "--sweep_s=x"]):
+    with pytest.raises(UserError, match="threads: expected an override of runs"):
+        command("study", "lag", "--store", "x", "threads")
+    for wrong in (["report", "a=1"], ["study", "lag", "--sweep_s=x"]):
         with pytest.raises(SystemExit):
             command(*wrong)
 
@@ -445,3 +334,12 @@ def test_a_study_that_was_killed_trains_a_search_and_what_it_chose_each_run_once
     assert [run.info.run_id for run in sweep_in(tmp_path)[1]] == trained_runs
     assert contents(out) == before
     assert contents(EXPERIMENTS / "lag") == committed
+
+
+def test_a_closed_protocol_names_the_commit_that_measures_it_and_measures_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make_study(tmp_path, {"sweeps": [], "own": "gone", "closed": "abc1234"})
+    monkeypatch.setattr(run_module, "own_module", lambda *_: SimpleNamespace())
+    assert run(study, [], [], [f"tracking.directory={tmp_path / 'runs'}"]) == ["first"]
+    assert capsys.readouterr().out == "first: the code that measures it was removed; check out abc1234 for that\n"

@@ -1,4 +1,4 @@
-"""The curves of validation accuracy that the schedule's protocol keeps."""
+"""The study of schedules keeps the curve of every run, and draws those that count."""
 
 from dataclasses import replace
 from pathlib import Path

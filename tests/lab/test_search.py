@@ -1,4 +1,4 @@
-"""Which draw of a search is taken, and what a number of draws is worth."""
+"""Arms get the draw that validation chose, and a table says what more draws are worth."""
 
 import datetime
 from collections.abc import Sequence
@@ -14,10 +14,9 @@ import pytest
 from hypothesis import given, settings
 from made_studies import ARMS, make_study, search_rows
 
-from experiments.lab.run import results_so_far
-from experiments.lab.search import Draw, best_draw, chosen_draws, draws_of, expected_best, search_table
-from experiments.lab.study import Study, all_studies, find_study, read_study
-from experiments.lab.table import read_results, results_csv, rows_of
+from experiments.lab.results import read_results, results_csv, rows_of
+from experiments.lab.search import Draw, best_draw, chosen_draws, draws_of, expected_best
+from experiments.lab.study import find_study, read_study
 from sentiment_rnn.config.sections import OptimizerConfig
 from sentiment_rnn.config.store import run_config
 
@@ -49,12 +48,6 @@ def test_a_draw_that_diverged_counts_as_the_worst_of_its_arm_and_as_0_where_ther
 def test_of_several_seeds_the_mean_counts_and_a_seed_that_diverged_is_0() -> None:
     assert [draw.score for draw in draws([80, 50, 50], [70, 70, 70], [90, 90, NAN])] == [60, 70, 60]
     assert best_draw(draws([80, 50, 50], [70, 70, 70])).number == 1, "not the luckiest seed"
-
-
-def test_of_means_that_differ_by_the_rounding_of_the_file_alone_the_lower_rate_is_taken() -> None:
-    shares = [[1900, 1801, 1702], [1899, 1803, 1701]]
-    assert len({sum(100 * right / 2493 for right in seeds) for seeds in shares}) == 2
-    assert best_draw(draws(*([100 * right / 2493 for right in seeds] for seeds in shares))).number == 1
 
 
 def searched(root: Path, *searches: Any, **of_sweep: Any) -> dict[str, int | None]:
@@ -103,19 +96,6 @@ def test_finals_try_the_best_draws_again_and_the_best_of_all_finals_is_taken(tmp
     assert searched(tmp_path, first, *finals, rates=["final_2", "final_1"])["rnn"] == 2
 
 
-def test_an_arm_takes_the_draw_of_another_where_it_is_said_to(tmp_path: Path) -> None:
-    found = searched(tmp_path, ("search_20", "lstm", [50, 60]), rates=["search_20"], rates_of={"gru": "lstm"})
-    assert found == {"rnn": None, "gru": 1, "lstm": 1}
-
-
-def test_an_arm_has_the_draw_of_its_settings(tmp_path: Path) -> None:
-    arms = {f"rnn_{draw}": {"encoder": "rnn", "settings": {"optimizer.draw": draw}} for draw in (0, 7)}
-    sweeps = [{"name": f"learn_{arm}", "at": [50], "arms": [arm], "seeds": 0} for arm in arms]
-    protocol = {"date": datetime.date(2026, 1, 2), "sweeps": sweeps}
-    study = make_study(tmp_path, arms=arms, protocols={"first": protocol})
-    assert [chosen_draws(study, study.sweep(f"learn_rnn_{draw}")) for draw in (0, 7)] == [{"rnn_0": 0}, {"rnn_7": 7}]
-
-
 def test_an_arm_takes_the_search_of_its_encoder_also_of_another_study(tmp_path: Path) -> None:
     changed = {"encoder": "rnn", "label": "RNN, again", "settings": {"precision": "bfloat16"}}
     sweep = {"name": "learn", "at": [50], "arms": ["again"], "seeds": 0, "rates": ["lag/own_rate_search_{at}"]}
@@ -123,17 +103,6 @@ def test_an_arm_takes_the_search_of_its_encoder_also_of_another_study(tmp_path: 
     study = make_study(tmp_path, arms={"again": changed}, protocols={"first": protocol})
     of_lag = draws_of(read_results(find_study("lag").folder), "own_rate_search_50")
     assert chosen_draws(study, study.sweep("learn")) == {"again": best_draw(of_lag["rnn"]).number}
-
-
-@pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)
-def test_committed_draws_have_the_rate_and_clipping_of_their_number(study: Study) -> None:
-    table = results_so_far(study)
-    for sweep in (sweep for protocol in study.protocols.values() for sweep in protocol.searches if sweep.draws):
-        for arm, found in draws_of(table, sweep.name).items():
-            assert {draw.number for draw in found} == set(sweep.draws), f"{sweep.name}, {arm}"
-    for place, metric in enumerate(("learning_rate", "clip_norm")):
-        drawn = table[table.draw.notna() & (table.metric == metric)].drop_duplicates(["draw", "value"])
-        assert all(value == rate_of(int(draw))[place] for draw, value in zip(drawn.draw, drawn.value, strict=True))
 
 
 @pytest.mark.parametrize("name", ["imdb", "copy_and_add"])
@@ -153,21 +122,6 @@ def test_committed_runs_were_trained_at_the_rate_and_clipping_that_their_search_
     assert checked == len(trained) > 0
 
 
-def test_three_seeds_try_the_four_best_draws_of_the_search_of_one() -> None:
-    study = find_study("imdb")
-    table = read_results(study.folder)
-    earlier = {"rnn_steady": "real_text_search", "rnn_100_steady": "variants_search_100",
-               "rnn_first_100_steady": "variants_search_first_100", "rnn_layers_2_steady": "variants_search_layers",
-               "rnn_wide_steady": "variants_search_wide"}  # fmt: skip
-    for sweep in study.protocols["steady_rate"].searches:
-        (arm,) = sweep.arms
-        before = sorted(
-            draws_of(table, earlier[arm])[arm.removesuffix("_steady")],
-            key=lambda draw: (-draw.score, draw.learning_rate),
-        )
-        assert {draw.number for draw in before[:4]} == set(sweep.draws), arm
-
-
 @cache
 def optimizer() -> OptimizerConfig:
     """The optimizer's configuration of a run."""
@@ -179,13 +133,3 @@ def rate_of(draw: int) -> tuple[float, float]:
     """Learning rate and clipping of a draw, as the tool trains with it."""
     found = replace(optimizer(), draw=draw, learning_rate=None).settled("rnn")
     return float(found.learning_rate or 0), found.gradient_clip_norm
-
-
-def test_the_table_has_what_so_many_draws_give_and_the_best_of_them(tmp_path: Path) -> None:
-    found = {"rnn": draws(50, 70), "lstm": draws(90, arm="lstm")}
-    table = search_table(found, make_study(tmp_path), "Accuracy")
-    assert table.columns == ("arm", "1", "2", "draws", "best", "learning rate", "clip")
-    assert table.rows == [
-        ("RNN, orthogonal", "60", "65", "2", "70", "0.005", "1"),
-        ("LSTM, forget bias 1", "90", "", "1", "90", "0.01", "1"),
-    ]

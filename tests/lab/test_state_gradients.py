@@ -10,8 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from experiments.gradient.state_gradients import (
-    NOTHING,
-    GradientFlow,
     decay_rate,
     gradient_flow,
     norms_of,
@@ -20,15 +18,6 @@ from experiments.gradient.state_gradients import (
 from made_classifier import H, made_classifier
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.inference.probes import unroll
-
-
-@pytest.mark.parametrize("encoder", ["Rnn", "ReluRnn"])
-def test_an_rnn_has_neither_cells_nor_gates(batch: Batch, encoder: str) -> None:
-    unrolled = unroll(made_classifier(encoder), batch.tokens, batch.lengths)
-    assert unrolled.cells == []
-    assert unrolled.gates == {}
-    assert state_gradients(unrolled, batch.labels)[1] is None
-
 
 Cell = Callable[[nn.RNNBase, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -94,38 +83,6 @@ def test_the_rate_of_a_linear_rnn_is_its_spectral_radius() -> None:
     assert flow.memory == pytest.approx(0.9 ** np.arange(60), rel=1e-5)
 
 
-def test_what_is_left_is_measured_at_the_embedded_tokens() -> None:
-    model = made_classifier("Rnn")
-    layer = model.backbone.encoder.forwards[0]
-    silence(layer, 0.9 * nn.init.orthogonal_(torch.empty(H, H)))
-    assert np.isnan(gradient_flow(model, long_batch(60)).left(50)), "the layer does not hear its inputs"
-    with torch.no_grad():
-        layer.weight_ih_l0[:, :H].copy_(1e-6 * torch.eye(H))
-    flow = gradient_flow(model, long_batch(60))
-    assert flow.inputs == pytest.approx(0.9 ** np.arange(60), rel=1e-4)
-    assert flow.left(50) == pytest.approx(0.9**50, rel=1e-4)
-
-
-def test_the_theory_of_a_relu_rnn_counts_its_live_units() -> None:
-    model = made_classifier("ReluRnn")
-    layer = model.backbone.encoder.forwards[0]
-    silence(layer, 0.9 * torch.eye(H))
-    with torch.no_grad():
-        layer.bias_ih_l0[:2] = 0.1
-    flow = gradient_flow(model, long_batch(60))
-    assert flow.predicted == pytest.approx(0.9 * 2 / H)
-    assert flow.memory[50] / flow.memory[1] == pytest.approx(0.9**49, rel=1e-5), "the others stop it at the last step"
-
-
-def test_a_review_without_a_gradient_at_its_end_is_left_out() -> None:
-    model = made_classifier("Rnn")
-    silence(model.backbone.encoder.forwards[0], 0.9 * torch.eye(H))
-    with torch.no_grad():
-        model.output.bias.fill_(800.0)  # a positive review's loss and gradient are 0 in float64
-    flow = gradient_flow(model, long_batch(60))
-    assert flow.memory == pytest.approx(0.9 ** np.arange(60), rel=1e-5), "of the negative reviews"
-
-
 @pytest.mark.parametrize("encoder", ["Lstm", "Gru"])
 def test_the_rate_of_a_gated_net_that_hears_nothing_is_the_gate_that_keeps(encoder: str) -> None:
     model = made_classifier(encoder)
@@ -178,11 +135,6 @@ def test_a_cut_gradient_is_cut_here_too(batch: Batch, settings: dict[str, Any]) 
         torch.testing.assert_close(c, h * ours.gates["output"] * (1 - cells.tanh() ** 2))
 
 
-def test_theory_predicts_no_rate_for_a_gradient_that_does_not_go_along_the_cell(batch: Batch) -> None:
-    assert np.isnan(gradient_flow(made_classifier("Lstm", detach="cell"), batch).predicted)
-    assert 0 < gradient_flow(made_classifier("Lstm", detach="hidden"), batch).predicted < 1
-
-
 def test_elements_too_small_for_float32_are_counted() -> None:
     model = made_classifier("Rnn")
     silence(model.backbone.encoder.forwards[0], 0.1 * torch.eye(H))
@@ -202,9 +154,3 @@ def test_a_rate_is_the_slope_of_the_logarithm() -> None:
     assert decay_rate(np.array([1.0, 0.1])) == pytest.approx(0.1)
     assert np.isnan(decay_rate(np.array([1.0, 0.5, 0.0]))), "0 has no logarithm"
     assert np.isnan(decay_rate(np.array([1.0])))
-
-
-def test_a_share_of_nothing_has_a_logarithm() -> None:
-    shares = np.array([1.0, 0.5, 0.0])
-    flow = GradientFlow(shares, shares, 1.0, denormal=0.0, vanished=0.0)
-    assert [flow.left(steps) for steps in (0, 1, 2)] == [1.0, 0.5, NOTHING]

@@ -1,4 +1,4 @@
-"""How a sweep of a study is trained by the tool, and what is measured of its runs."""
+"""A sweep of a study is the tool's own command, and its runs are measured as their study asks."""
 
 import math
 import os
@@ -19,11 +19,11 @@ from made_studies import make_study, search_rows
 from omegaconf import open_dict
 
 from experiments.lab import sweeps
+from experiments.lab.results import check_correct, results_csv, rows_of, values_of
 from experiments.lab.run import is_measured
-from experiments.lab.study import ENCODERS, Study, Sweep, all_studies, find_study
+from experiments.lab.study import ENCODERS, Study, Sweep, all_studies
 from experiments.lab.sweeps import (
     CHANGED,
-    asked_arms,
     learning_time,
     measured,
     overrides_of,
@@ -31,7 +31,6 @@ from experiments.lab.sweeps import (
     trainable,
     trained_runs,
 )
-from experiments.lab.table import check_correct, results_csv, rows_of, values_of
 from made_results import make_result, predictions_of
 from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.loading import checked
@@ -88,12 +87,12 @@ def planned(study: Study) -> list[tuple[Sweep, list[str]]]:
 
 @pytest.mark.usefixtures("composing")
 @pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)
-def test_each_kind_of_sweep_is_a_configuration_of_the_tool(study: Study) -> None:
-    kinds: set[tuple[object, ...]] = set()
-    for sweep in reversed([sweep for protocol in study.protocols.values() for sweep in protocol.sweeps]):
-        kind = *sweep.settings, sweep.searches
-        if kind not in kinds and (arms := trainable(study, sweep, [])):
-            kinds.add(kind)
+def test_sweeps_that_have_each_setting_between_them_are_configurations_of_the_tool(study: Study) -> None:
+    seen: set[tuple[str, bool]] = set()
+    for sweep, arms in reversed(planned(study)):
+        settings = {(key, sweep.searches) for key in sweep.settings}
+        if not settings <= seen:
+            seen |= settings
             check_planned(study, sweep, arms[-1])
 
 
@@ -184,34 +183,6 @@ def test_an_override_takes_the_place_of_what_the_study_says_but_for_seeds_of_sea
     ]
     assert swept == [["seed=100", "data.max_lag=7", "optimizer.draw=0,1"], ["seed=0,1", "data.max_lag=7"]]
     assert all(command[-1] == "trainer.threads=1" for command, _ in started)
-
-
-def test_encoders_that_are_asked_for_choose_arms_and_reach_no_other_sweep(
-    started: list[tuple[list[str], dict[str, str]]], tmp_path: Path
-) -> None:
-    study = make_study(tmp_path)
-    given = ["encoder=rnn,bag"]
-    arms = asked_arms(study, study.sweep("search_20"), given)
-    train(study, study.sweep("search_20"), "ab12", arms, given)
-    ((command, _),) = started
-    assert arms == ["rnn"]
-    assert [one for one in command if one.startswith("encoder=")] == ["encoder=rnn"]
-
-
-def test_a_single_draw_is_meant_for_a_sweep_that_is_compared_too(
-    started: list[tuple[list[str], dict[str, str]]], tmp_path: Path
-) -> None:
-    study = make_study(tmp_path)
-    train(study, study.sweep("learn_50"), "ab12", ["rnn"], ["optimizer.draw=3"])
-    ((command, _),) = started
-    assert command[-1] == "optimizer.draw=3"
-
-
-def test_a_sweep_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sweeps, "sys", SimpleNamespace(executable="false"))
-    study = make_study(tmp_path)
-    with pytest.raises(UserError, match=r"sweep search_20 did not finish \(status 1\); the same command resumes it"):
-        train(study, study.sweep("search_20"), "ab12", ["rnn"], [])
 
 
 @pytest.fixture
@@ -327,11 +298,26 @@ def test_a_run_whose_draw_is_the_unit_is_measured_at_drawn_lags_and_apart_at_oth
     assert is_measured(study.sweep("drawn"), rows_of("made", found.rows))
 
 
-def test_a_search_can_have_a_score_of_its_own(give_runs: Any, tmp_path: Path) -> None:
-    sweep = {"name": "search", "at": [20], "arms": ["rnn"], "draws": [0], "seeds": 100, "score": "final_accuracy"}
-    study = make_study(tmp_path, {"sweeps": [sweep]})
-    give_runs(make_result("rnn", seed=100, draw=0, metrics={"val/best_accuracy": 0.95}))
-    assert [row[-1] for row in measured(study, study.sweep("search"), STORE).rows if row[-2] == "score"] == [95]
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.5, 0.95, 0.6, 0.99], (450, True)),
+        ([0.5, 0.8999999, 0.5, 0.5], (450, True)),  # 0.9 as float32 has it
+        ([0.5, 0.8994, 0.5, 0.5], (900, False)),
+        ([0.99], (225, True)),
+    ],
+)
+def test_a_run_learns_at_its_first_validation_that_reaches_the_threshold(
+    values: Sequence[float], expected: tuple[int, bool]
+) -> None:
+    assert learning_time(([225 * (epoch + 1) - 1 for epoch in range(len(values))], list(values))) == expected
+
+
+def test_a_sweep_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sweeps, "sys", SimpleNamespace(executable="false"))
+    study = make_study(tmp_path)
+    with pytest.raises(UserError, match=r"sweep search_20 did not finish \(status 1\); the same command resumes it"):
+        train(study, study.sweep("search_20"), "ab12", ["rnn"], [])
 
 
 def test_a_textbook_task_is_measured_by_its_loss_and_that_of_who_remembers_nothing(
@@ -359,34 +345,3 @@ def test_language_models_are_trained_at_the_rate_of_their_settings_and_are_no_sc
     found = measured(study, words, STORE)
     assert not found.correct
     assert values_of(rows_of("made", found.rows), "perplexity", "validation") == {("rnn", "20"): {0: pytest.approx(80)}}
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([0.5, 0.95, 0.6, 0.99], (450, True)),
-        ([0.5, 0.8999999, 0.5, 0.5], (450, True)),  # 0.9 as float32 has it
-        ([0.5, 0.8994, 0.5, 0.5], (900, False)),
-        ([0.99], (225, True)),
-    ],
-)
-def test_a_run_learns_at_its_first_validation_that_reaches_the_threshold(
-    values: Sequence[float], expected: tuple[int, bool]
-) -> None:
-    assert learning_time(([225 * (epoch + 1) - 1 for epoch in range(len(values))], list(values))) == expected
-
-
-def test_after_an_early_end_the_last_accuracy_stands_for_the_epochs_that_are_missing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(RecordedRun, "curve", lambda *_: ([224, 449], [0.5, 1.0]))
-    assert sweeps.mean_accuracy(make_result(epochs=2)) == 75
-    assert sweeps.mean_accuracy(make_result(epochs=4)) == 87.5
-
-
-def test_arms_that_compare_one_rate_with_another_differ_in_nothing_else() -> None:
-    study = find_study("imdb")
-    protocols = study.protocols
-    for sweep in protocols["steady_rate"].sweeps:
-        end = sweep.name.removeprefix("steady_rate").removeprefix("_search")
-        assert sweep.settings == study.sweep(f"variants{end}" if end else "real_text").settings, sweep.name

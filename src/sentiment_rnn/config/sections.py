@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
@@ -71,12 +71,12 @@ class LanguageModelTaskConfig(TaskConfig):
 class SequenceTaskConfig(TaskConfig):
     """A task on sequences that are generated as they are needed."""
 
-    name: Literal["adding", "copying", "parity", "recall"]
-    """`adding` (Hochreiter & Schmidhuber 1997), `copying` (Arjovsky et al. 2016), `parity` or `recall`."""
+    name: Literal["adding", "copying", "parity"]
+    """`adding` (Hochreiter & Schmidhuber 1997), `copying` (Arjovsky et al. 2016) or `parity`."""
     steps: Steps
     """The length of a sequence to add, or of bits; or how long symbols must be kept before they are asked for."""
     symbols: Few | None
-    """Symbols to copy, or pairs of key and value to recall; null: adding and parity have none."""
+    """Symbols to copy; null: adding and parity have none."""
     alphabet: Alphabet | None
     """Symbols to draw from; null: adding and parity have none."""
     batch_size: Size
@@ -91,19 +91,16 @@ class SequenceTaskConfig(TaskConfig):
     def __post_init__(self) -> None:
         for key in ("symbols", "alphabet"):
             value = getattr(self, key)
-            if (value is None) == (self.name in ("copying", "recall")):
-                refuse(f"task.{key}", value, "a number for copying and recall, null for adding and parity")
+            if (value is None) == (self.name == "copying"):
+                refuse(f"task.{key}", value, "a number for copying, null for adding and parity")
         if self.name == "copying" and self.test_steps is not None:
             expected = "null for copying: its baseline holds for the length of training"
             refuse("task.test_steps", self.test_steps, expected)
-        if self.name == "recall" and cast(int, self.symbols) > cast(int, self.alphabet):
-            refuse("task.symbols", self.symbols, f"at most task.alphabet={self.alphabet}: the keys of the pairs differ")
 
     @property
     def title(self) -> str:
         """`adding over 50 steps`, `copying 8 symbols over 20 steps`."""
-        kind = "pair" if self.name == "recall" else "symbol"
-        what = {None: "", 1: f" 1 {kind}"}.get(self.symbols, f" {self.symbols} {kind}s")
+        what = {None: "", 1: " 1 symbol"}.get(self.symbols, f" {self.symbols} symbols")
         tested = f", tested over {self.test_steps}" if self.test_steps else ""
         return f"{self.name}{what} over {self.steps} steps{tested}"
 

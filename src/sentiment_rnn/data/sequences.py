@@ -1,5 +1,5 @@
-"""Tasks that part recurrent nets: adding and copying (long memory), parity (state tracking) and recall (capacity).
-Sequences are drawn as they are needed, from a seed."""
+"""Tasks that part recurrent nets: adding and copying (long memory) and parity (state tracking). Sequences are drawn as
+they are needed, from a seed."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -14,9 +14,6 @@ from torch.utils.data import DataLoader, IterableDataset
 from sentiment_rnn.config.sections import SequenceTaskConfig
 from sentiment_rnn.data.datamodule import ResumableLoader, TaskData
 
-UNASKED = -100
-"""Target of a step at which nothing is asked: PyTorch's cross-entropy passes over it."""
-
 
 class Sequences(NamedTuple):
     """B sequences of one length T."""
@@ -24,7 +21,7 @@ class Sequences(NamedTuple):
     inputs: Tensor
     """float32 [B, T, E]."""
     targets: Tensor
-    """float32 [B], the sum (adding); int64 [B, T], the symbol at each step, or `UNASKED`."""
+    """float32 [B], the sum (adding); int64 [B, T], the symbol at each step."""
 
     @property
     def lengths(self) -> Tensor:
@@ -103,31 +100,7 @@ def parity(steps: int) -> Task:
     return Task(steps, input_size=2, outputs=2, baseline=math.log(2), draw=draw)
 
 
-def recall(steps: int, symbols: int, alphabet: int) -> Task:
-    """`symbols` pairs of a key and a value, `steps - 1` blanks, then one of the keys: what was its value? a 3 b 1 c 2 …
-    b → 1. The keys of a sequence differ; there are `alphabet` keys, and as many values.
-
-    All pairs must be kept, since any may be asked: the size of the state decides (Arora et al. 2023, arXiv:2312.04927).
-    Inputs, one-hot: blank 0, then keys, then values. Classes are the values.
-    """
-    length, size = 2 * symbols + steps, 2 * alphabet + 1
-
-    def draw(batch_size: int, generator: torch.Generator) -> Sequences:
-        keys = torch.rand(batch_size, alphabet, generator=generator).argsort(1)[:, :symbols]
-        values = torch.randint(0, alphabet, (batch_size, symbols), generator=generator)
-        asked = torch.randint(0, symbols, (batch_size, 1), generator=generator)
-        tokens = torch.zeros(batch_size, length, dtype=torch.int64)
-        tokens[:, 0 : 2 * symbols : 2] = 1 + keys
-        tokens[:, 1 : 2 * symbols : 2] = 1 + alphabet + values
-        tokens[:, -1:] = 1 + keys.gather(1, asked)
-        targets = torch.full_like(tokens, UNASKED)
-        targets[:, -1:] = values.gather(1, asked)
-        return Sequences(one_hot(tokens, size).float(), targets)
-
-    return Task(length, size, alphabet, math.log(alphabet), draw)
-
-
-TASKS: dict[str, Callable[..., Task]] = {"adding": adding, "copying": copying, "parity": parity, "recall": recall}
+TASKS: dict[str, Callable[..., Task]] = {"adding": adding, "copying": copying, "parity": parity}
 """By name of the configuration."""
 
 

@@ -1,4 +1,4 @@
-"""The job of a run on sequences: adding, copying, parity or recall."""
+"""The job of a run on sequences: adding, copying or parity."""
 
 from dataclasses import asdict
 from typing import Any

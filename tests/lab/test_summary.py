@@ -1,4 +1,4 @@
-"""Claims as tables: a row for each part of one, a number a cell, and what a later claim came to."""
+"""A reader of claims sees each part with its numbers, and what later claims came to."""
 
 import datetime
 from collections.abc import Sequence
@@ -10,7 +10,10 @@ import pytest
 import yaml
 from made_studies import Scores, learners, make_study, table_of
 
-from experiments.lab.claims import (
+from experiments.lab.findings import Found, findings_of
+from experiments.lab.results import joined
+from experiments.lab.study import EXPERIMENTS, Study
+from experiments.lab.summary import (
     CHOSEN,
     Judged,
     chosen_tables,
@@ -18,9 +21,6 @@ from experiments.lab.claims import (
     later_claim,
     protocol_table,
 )
-from experiments.lab.findings import Found, findings_of
-from experiments.lab.study import EXPERIMENTS, Study
-from experiments.lab.table import joined
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.tables import Table
 
@@ -59,24 +59,6 @@ def test_a_claim_has_a_row_for_each_part_and_columns_that_nothing_needs_are_left
 def test_a_withdrawn_claim_keeps_its_numbers_and_has_no_verdict(tmp_path: Path) -> None:
     (row, _) = table(*judge(tmp_path, [NEAR | {"withdrawn": datetime.date(2026, 2, 1)}])).rows
     assert row == ["An RNN succeeds.", "withdrawn", "20", "RNN, orthogonal", "20/20 (83–100)"]
-
-
-def test_a_margin_that_all_comparisons_share_stands_over_their_column(tmp_path: Path) -> None:
-    alike = MORE | {"id": "alike", "rule": "learns_as_often", "margin": 0.4}
-    shared = table(*judge(tmp_path, [NEAR, MORE | {"margin": 0.4}, alike]))
-    assert shared.columns[-4:] == ["against", "seeds that succeed", "difference [points; margin 40]", "adjusted p"]
-    own = table(*judge(tmp_path, [NEAR, MORE, alike]))
-    assert own.columns[-3:] == ["difference [points]", "margin [points]", "adjusted p"]
-    assert [row[-2] for row in own.rows] == ["", "", "", "40"]
-
-
-def test_numbers_are_named_by_the_rules_and_the_score(tmp_path: Path) -> None:
-    better = MORE | {"id": "better", "rule": "better", "margin": 0.01}
-    assert table(*judge(tmp_path, [better])).columns[4:] == [
-        "accuracy [%]", "against", "accuracy [%]", "difference [points; margin 1]",
-        "seeds ahead by more than the margin", "adjusted p",
-    ]  # fmt: skip
-    assert table(*judge(tmp_path, [NEAR, better])).columns[4] == "seeds that succeed or accuracy [%]"
 
 
 def test_a_claim_has_the_verdict_of_the_first_later_one_that_supersedes_it(tmp_path: Path) -> None:
@@ -122,13 +104,3 @@ def test_claims_are_chosen_once_and_none_that_a_later_one_supersedes(committed: 
     claims = judged_claims(committed)
     superseded = {one.name for one in claims for later in claims if later.answers(one)}
     assert not superseded & {*chosen}
-
-
-def test_a_later_claim_was_judged_wherever_one_supersedes_a_committed_one(committed: list[Found]) -> None:
-    claims = judged_claims(committed)
-    by_name = {one.name: one for one in claims}
-    for one in claims:
-        for earlier in one.claim.supersedes:
-            assert later_claim(by_name[earlier if "/" in earlier else f"{one.study.name}/{earlier}"], claims)
-    assert later_claim(by_name["lag/learnability.usual_lstm"], claims) == "own_rate: inconclusive"
-    assert later_claim(by_name["lag/mid_range.usual_lstm"], claims) == "finalists: holds"
