@@ -58,17 +58,17 @@ def study(
         again: also what the results have: train and measure it anew
     """
     overrides = settings(overrides)
-    asked = all_studies() if name == "all" else [find_study(name)]
+    studies = all_studies() if name == "all" else [find_study(name)]
     if (left := uncommitted(ROOT)) and not changing(overrides):
         others = f" and {len(left) - 1} other files" if len(left) > 1 else ""
         raise UserError(
             f"{left[0]}{others}: changed or new since the last commit, and results name that one; commit first"
         )
-    for one in asked:
+    for trained in studies:
         if output:
-            one = replace(one, output=output / one.name if name == "all" else output)
-        ran = run(one, names_of(protocols), names_of(sweeps), [f"tracking.directory={store}", *overrides], again)
-        show_and_write(one, ran)
+            trained = replace(trained, output=output / trained.name if name == "all" else output)
+        ran = run(trained, names_of(protocols), names_of(sweeps), [f"tracking.directory={store}", *overrides], again)
+        show_and_write(trained, ran)
 
 
 def show_and_write(trained: Study, protocols: list[str]) -> None:

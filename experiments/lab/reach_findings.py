@@ -285,16 +285,16 @@ def figure(evidence: DrawnEvidence) -> Figure | None:
         return None
     slow = [arm for arm in evidence.arms if arm.endswith("_chrono")]
     arms = [arm for arm in evidence.arms if arm not in slow] + slow
-    figure, (axes,) = new_figure(height=1.2 + 0.36 * len(arms))
+    drawn, (axes,) = new_figure(height=1.2 + 0.36 * len(arms))
     shades = matplotlib.colormaps["Blues"]
     for row, arm in enumerate(arms):
         for column, at in enumerate(evidence.conditions):
             if not (runs := evidence.runs(arm, at)):
                 continue
-            share = search_success(runs, SEARCH)
-            axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=shades(0.85 * share)))
-            text = f"{100 * share:.0f} %   ({runs.window.sum()} of {len(runs.draws)})"
-            axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.6 else "#222222")
+            success = search_success(runs, SEARCH)
+            axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=shades(0.85 * success)))
+            text = f"{100 * success:.0f} %   ({runs.window.sum()} of {len(runs.draws)})"
+            axes.text(column, row, text, ha="center", va="center", color="white" if success > 0.6 else "#222222")
     if slow and len(slow) < len(arms):
         axes.axhline(len(arms) - len(slow) - 0.5, color="#444444", lw=1)
     mark_rows(axes, [evidence.label(arm) for arm in arms])
@@ -304,9 +304,9 @@ def figure(evidence: DrawnEvidence) -> Figure | None:
     axes.grid(False)
     axes.tick_params(length=0)
     axes.spines[["left", "bottom"]].set_visible(False)
-    figure.suptitle(
+    drawn.suptitle(
         f"How often a search of {SEARCH} draws of learning rate and clipping succeeds\n"
         "(in brackets: draws with which both seeds succeed)",
         x=0.01, ha="left", fontsize=10,
     )  # fmt: skip
-    return figure
+    return drawn

@@ -1,4 +1,4 @@
-"""Writing figures, and the blocks of tables and verdicts in the documents, from the committed results."""
+"""Writing figures, and the tables, verdicts and numbers in the documents, from the committed results."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,9 +36,8 @@ each cell learns."""
 TABLES = "tables"
 """Folder of the further tables of a study."""
 NOT_RUN, NOT_JUDGED = "This protocol has not been run yet.\n", "No claim can be judged yet.\n"
-
-
 VALUE = re.compile(r"(<!-- value: (.+?) -->).*?(<!-- end -->)", re.DOTALL)
+"""A number in a sentence: its description is the second group; see `pages_with_values`."""
 
 
 class Block(NamedTuple):

@@ -6,7 +6,7 @@ import warnings
 
 SPINS = {"GOMP_SPINCOUNT": "1000"}
 """GNU OpenMP reads it once, when torch loads. Without it, a waiting thread spins and occupies the core that a preempted
-thread needs (experiments/benchmarks, "Beside a busy neighbor")."""
+thread needs: beside a busy process per core, an RNN took 25 times as long (experiments/benchmarks)."""
 OTHERS = ("OMP_WAIT_POLICY",)
 """Other variables that set how threads wait."""
 REQUESTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
