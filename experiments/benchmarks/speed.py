@@ -4,8 +4,9 @@
 
 Run it alone on the machine. A row is an encoder, a usual size and a precision, on random reviews. Beside this project's
 step stand PyTorch's modules on padded sequences and on packed ones, Keras where `make bench` has installed it, and the
-matrix products alone, at the peak of square products here. PyTorch's have the same threads and flags as this project:
-denormals are flushed, freed memory is kept. Medians count. A quick try:
+matrix products alone, at the speed of square products in PyTorch (the compiled recurrence can be faster). PyTorch's
+modules have the same threads and flags as this project: denormals are flushed, freed memory is kept. Medians count. A
+quick try:
 
     python experiments/benchmarks/speed.py --packed --encoders rnn bag --batch-size 4 --seconds 0.1 --product 64
 """
@@ -60,9 +61,9 @@ def main() -> None:
             again = seconds_of_steps(encoder, size, T, precision, arguments)
             ratio = min(ratio, again[OURS] / again[PADDED])
             slower += [f"{encoder}, H {size.H}: {ratio:.2f}"] if ratio > arguments.limit else []
-        floor = arguments.batch_size * T * operations(encoder, size) / peaks[precision] or math.nan
+        products = arguments.batch_size * T * operations(encoder, size) / peaks[precision] or math.nan
         name = str(precision).removeprefix("torch.")
-        times = [*seconds.values(), seconds[OURS] / floor]
+        times = [*seconds.values(), seconds[OURS] / products]
         cells = (f"{1000 * times[0]:.1f} ms", *(f"{of / times[0]:.2f}" for of in times[1:-1]), f"{times[-1]:.2f}")
         rows.append((encoder, str(size.H), str(T), name, *(cell.replace("nan", "–") for cell in cells)))
     others = [f"{name} / {OURS}" for name in list(seconds)[1:]]

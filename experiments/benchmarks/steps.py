@@ -39,7 +39,7 @@ class Size:
 
 
 def operations(encoder: str, size: Size) -> int:
-    """The floor: floating-point operations of a token's matrix products, forward, and twice that backward."""
+    """Floating-point operations of a token's matrix products, forward, and twice that backward."""
     return 3 * 2 * GATES[encoder] * (size.E + size.H) * size.H
 
 
