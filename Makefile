@@ -150,11 +150,10 @@ test: $(READY)  ## Run the tests (those on real reviews need IMDB_ARCHIVE)
 test-slow: $(READY)  ## Run the tests that take minutes: servers, kills, a wheel, the lesson, the site, benchmarks at a tiny size
 	@$(RUN) pytest -m slow --numprocesses logical --maxprocesses 2 --dist loadfile $(ARGS)
 
-lint: $(READY)  ## Check style (ruff), types (mypy) and plain English (tools/prose.py)
+lint: $(READY)  ## Check style (ruff) and types (mypy)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/python tools/prose.py README.md CONTRIBUTING.md CHANGELOG.md docs/*.md experiments/README.md experiments/*/*.md experiments/*/*/*.md notebooks/*.ipynb $$(find src tools experiments -name "*.py")
 
 readme: $(READY)  ## Write every figure of studies, and the generated tables, verdicts and values of documents, from the committed results
 	@$(RUN) experiments.lab write $(ARGS)

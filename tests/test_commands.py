@@ -153,14 +153,6 @@ def test_a_target_that_compares_writes_beside_its_runs_unless_another_folder_is_
     assert '"tracking.directory=my runs"' in planned("STORE=my runs")
 
 
-@pytest.mark.parametrize(("file", "beginnings"), ELSEWHERE.items(), ids=list(ELSEWHERE))
-def test_the_words_of_a_command_are_in_the_file_that_runs_it(file: str, beginnings: tuple[str, ...]) -> None:
-    programs, text = {"make", "sentiment-rnn", "python", "sentiment_rnn"}, (REPOSITORY / file).read_text()
-    for beginning in beginnings:
-        words = [Path(word).name for word in beginning.split() if word not in programs and not word.startswith("-")]
-        assert [word for word in words if not re.search(rf"\b{re.escape(word)}\b", text)] == [], beginning
-
-
 @pytest.fixture(scope="module")
 def checkouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """For each walk a copy of the tracked files with this environment, some labelled texts and a tiny IMDb."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from processes import environment, run_command
+from processes import Ask, environment, run_command
 from sentiment_rnn import __version__
 from sentiment_rnn.cli.help import USUAL, all_keys, choices, configuration_page
 from sentiment_rnn.cli.main import COMMANDS
@@ -102,9 +102,11 @@ def test_the_reader_of_the_help_may_leave_early(tmp_path: Path) -> None:
      ("serve --port many", "--port"), ("publish mine", "--to"), ("inspect", "TEXT"), ("runs mine more", "more"),
      ("runs prune --all", "--all")],
 )  # fmt: skip
-def test_a_wrong_command_or_option_is_one_line_that_names_what_is_meant(words: str, named: str, tmp_path: Path) -> None:
+def test_a_wrong_command_or_option_is_one_line_that_names_what_is_meant(
+    words: str, named: str, tmp_path: Path, ask: Ask
+) -> None:
     command, *rest = words.split()
-    done = run_command(command, tmp_path, *rest, status=2)
+    done = ask(command, tmp_path, *rest, status=2)
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")
     assert named in done.stderr

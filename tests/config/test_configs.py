@@ -8,9 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig, read_write
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from hydra_plugins.sentiment_rnn_sweepers import GridSweeper
 from sentiment_rnn.config import CONFIGURATION
@@ -142,30 +143,7 @@ def test_a_sweep_runs_no_more_jobs_side_by_side_than_a_batch_has(most: int, at_o
         assert plan_of(config).at_once == at_once
 
 
-def test_the_headline_compares_three_encoders_over_three_seeds_at_the_last_state() -> None:
-    config = composed("experiment=rnn_vs_lstm", "hydra.mode=MULTIRUN")
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        configs = job_configs(config, job_overrides(config))
-    assert {(job.encoder.name, job.seed) for job in configs} == {
-        (encoder, seed) for encoder in ("rnn", "lstm", "bag") for seed in (0, 1, 2)
-    }
-    assert {(job.encoder.name, job.pooling.name) for job in configs} == {
-        ("rnn", "last"), ("lstm", "last"), ("bag", "mean"),
-    }  # fmt: skip
-    assert len({(job.trainer.epochs, job.data.batch_size) for job in configs}) == 1, "equal budgets"
-
-
 ENCODERS = sorted(path.stem for path in Path(CONFIGURATION, "encoder").glob("*.yaml"))
-
-
-def test_the_shared_keys_reach_every_encoder_of_a_sweep_that_has_a_use_for_them() -> None:
-    config = composed("hydra.mode=MULTIRUN")
-    names = ("rnn", "lstm", "bag", "gru")
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        configs = job_configs(config, [[f"encoder={name}", "encoder.hidden_size=8"] for name in names])
-    assert {job.encoder.name: job.encoder.hidden_size for job in configs} == {
-        "rnn": 8, "lstm": 8, "bag": None, "gru": 8,
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -281,38 +259,37 @@ def test_a_draw_that_makes_no_sense_is_refused(overrides: tuple[str, ...], messa
         checked(composed(*overrides))
 
 
-def test_identities_begin_alike_where_a_sweep_varies_its_arms_and_seeds_alone() -> None:
-    def beginning(*overrides: str, digest: str = "a") -> str:
-        config: RunConfig = checked(composed(*overrides))
-        return config.identity(digest, "")[:SHARED]
+def identity(*overrides: str, digest: str = "a", code: str = "1") -> str:
+    """The identity of the default run with other values of keys."""
+    config = composed()
+    for key, value in (override.split("=") for override in overrides):
+        OmegaConf.update(config, key, yaml.safe_load(value), force_add=True)
+    return checked(config).identity(digest, code)
 
-    alike = ["seed=1", "encoder=rnn", "optimizer.learning_rate=0.1", "pooling=mean", "study=mine"]
-    assert all(beginning(override) == beginning() for override in alike)
-    assert len({beginning(), beginning(digest="b"), beginning("trainer.epochs=9"), beginning("data.max_tokens=7")}) == 4
+
+def test_identities_begin_alike_where_a_sweep_varies_its_arms_and_seeds_alone() -> None:
+    base, arm = identity()[:SHARED], identity("seed=1", "encoder.layers=2", "optimizer.learning_rate=0.1", "study=mine")
+    assert arm.startswith(base)
+    others = identity(digest="b"), identity("trainer.epochs=9"), identity("data.max_tokens=7")
+    assert len({base, *(other[:SHARED] for other in others)}) == 4
 
 
 def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> None:
-    def identity(*overrides: str, digest: str = "a", code: str = "1") -> str:
-        config: RunConfig = checked(composed(*overrides))
-        return config.identity(digest, code)
-
-    base = identity()
-    assert identity() == base
     same = [
-        "trainer.progress_bar=false", "trainer.threads=1", "tracking.directory=elsewhere",
-        "study=mine", "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
-        "optimizer.default_learning_rate=0.002", "++optimizer.learning_rates={rnn: 0.5}", "embedding.variational=false",
+        "trainer.progress_bar=false", "trainer.threads=1", "tracking.directory=elsewhere", "study=mine",
+        "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
+        "optimizer.default_learning_rate=0.002", "optimizer.learning_rates.rnn=0.5", "embedding.variational=false",
         "task.adversarial=0",
     ]  # fmt: skip
-    assert all(identity(override) == base for override in same)
-    other = ["seed=1", "encoder=rnn", "optimizer.learning_rate=0.1", "data.max_tokens=7", "precision=float32"]
-    other += ["trainer.limit_batches=2", "trainer.fast_dev_run=true", "encoder.hidden_size=8"]
-    other += ["embedding.variational=true", "+optimizer.encoder_options.lr=0.001"]
-    other += ["task.adversarial=5", "task.virtual=5"]
-    other += ["tracking.record=results", "trainer.keep_epochs=true"]  # what a run leaves is a part of it
-    assert len(
-        {base, identity(digest="b"), identity(code="2"), *(identity(override) for override in other)}
-    ) == 3 + len(other)
+    assert identity(*same) == identity()
+    other = [
+        "seed=1", "encoder.layers=2", "optimizer.learning_rate=0.1", "data.max_tokens=7", "precision=float32",
+        "trainer.limit_batches=2", "trainer.fast_dev_run=true", "encoder.hidden_size=8", "embedding.variational=true",
+        "optimizer.encoder_options.lr=0.001", "task.adversarial=5", "task.virtual=5",
+        "tracking.record=results", "trainer.keep_epochs=true",  # what a run leaves is a part of it
+    ]  # fmt: skip
+    identities = {identity(), identity(digest="b"), identity(code="2"), *map(identity, other)}
+    assert len(identities) == 3 + len(other)
 
 
 FILES = ("data=files", "data.train=reviews.csv")

@@ -38,6 +38,7 @@ def made_up_run(
         encoder=EncoderConfig("", encoder, color=color),
         pooling=SimpleNamespace(name=pooling),
         optimizer=SimpleNamespace(learning_rate=0.002),
+        deciding_settings=dict,
     )
     of_arm = {"encoder": encoder, "seed": str(seed)} | dict(setting.split("=") for setting in varied)
     run = recorded_run(run_id or f"{arm}-{seed}", seed, metrics, {})

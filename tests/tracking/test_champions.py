@@ -69,7 +69,7 @@ def register(store: Store, name: str) -> Register:
     """Register the best of some runs; the lines."""
 
     def registered(*runs: RecordedRun, replace: bool = False) -> list[str]:
-        return register_best(store, name, runs, {}, lambda *_: "", replace)
+        return register_best(store, name, runs, {}, replace)
 
     return registered
 
@@ -139,23 +139,16 @@ def test_a_sweep_that_is_registered_again_keeps_its_versions_and_says_so(
         ]
 
 
-def test_a_model_that_cannot_be_made_is_a_line_and_moves_nothing(store: Store, name: str, train: Train) -> None:
-    run = train("lstm", 0.9)
-    lines = register_best(store, name, [run], {}, lambda *_: "its checkpoint is gone")
-    assert {line.rpartition(": ")[2] for line in lines} == {"its checkpoint is gone"}
-    assert store.client.search_registered_models(f"name = '{name}'") == []
-
-
 def test_of_two_registrations_at_once_the_better_run_has_the_alias(store: Store, name: str, train: Train) -> None:
     worse, better = train("lstm", 0.5), train("lstm", 0.55, seed=1)
     met = Barrier(2)
 
-    def made_at_once(*_: object) -> str:
-        met.wait(60)  # once for the champion, once for the best of its encoder
-        return ""
+    def register_at_once(run: RecordedRun) -> None:
+        met.wait(60)
+        register_best(store, name, [run], {})
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda run: register_best(store, name, [run], {}, made_at_once), (worse, better)))
+        list(pool.map(register_at_once, (worse, better)))
     assert set(holders(store, name).values()) == {better.run_id}
 
 

@@ -16,7 +16,6 @@ from sentiment_rnn.errors import UserError
 
 if TYPE_CHECKING:
     from sentiment_rnn.tracking.results import RecordedRun
-    from sentiment_rnn.tracking.store import Store
 
 
 def main(
@@ -26,7 +25,6 @@ def main(
     register: bool = False,
     replace: bool = False,
     model: str | None = None,
-    settings: bool = False,
     options: StoreOptions = StoreOptions(),
 ) -> None:
     """Write the tables and the figure to a folder if one is given; log them to the parent run of the first sweep; print
@@ -39,9 +37,8 @@ def main(
         register: register the best run, and that of each encoder; an alias moves only to a better run on the same texts
         replace: register, and move every alias
         model: the registered model (default: sentiment for runs on data=imdb, demo for those on data=generated)
-        settings: list also the settings that are the same in all arms
     """
-    from sentiment_rnn.report.comparison import arms_of, in_words, joined, results_csv, settings_tables, tables_of
+    from sentiment_rnn.report.comparison import arms_of_sweeps, results_csv, tables_of
     from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
     from sentiment_rnn.report.plotting import write_folder
     from sentiment_rnn.report.tables import markdown, new_console, show
@@ -58,47 +55,37 @@ def main(
     results_by_sweep = {name: results_of(store, parent) for name, parent in parents.items()}
     for sweep, results in results_by_sweep.items():
         check_task(sweep, results)
-    arms, lines = joined(results_by_sweep) if len(parents) > 1 else (arms_of(next(iter(results_by_sweep.values()))), [])
+    arms, lines = arms_of_sweeps(results_by_sweep)
     runs = [run for arm in arms for run in arm.runs]
     check_panels(panels, chain(*(run.metrics for run in runs)))
     model = name_for(model, runs)
     if registers:
         check_entrants(model, runs)
     first, parent = next(iter(parents.items()))
-    differing, same = settings_tables(arms)
-    tables = tables_of(arms) + [table for table in (differing,) if table.rows]
-    text = markdown(tables)
+    tables = tables_of(arms)
     figure = comparison_figure(arms, " and ".join(parents), panels)
-    files = {"table.md": text, "results.csv": results_csv(arms)}
+    files = {"table.md": markdown(tables), "results.csv": results_csv(arms)}
+    closing = [where_to_look(store)]
     if output:
         write_folder(output, files, {"comparison": figure})
-    refused = None
+        closing.append(f"Figure: {output / 'comparison.png'}; table and results are beside it.")
     try:
-        log_comparison(store, parent, "\n\n".join([*in_words(arms), text]), files, figure)
+        log_comparison(store, parent, files["table.md"], files, figure)
         lines.append(
             f"tables and figure logged to run {parent.info.run_id} of {store.uri}, sweep {first}, under comparison/"
         )
         if registers:
             labels = {run.run_id: arm.label for arm in arms for run in arm.runs}
-            lines += register_best(store, str(model), runs, labels, fault_of_model, replace)
+            lines += register_best(store, str(model), runs, labels, replace)
         else:
             how = "--register" if model else "--register --model NAME"
             lines.append(f"not registered; {how} makes the best runs versions of the model {model or 'NAME'}")
-    except UserError as error:  # a store that can only be read: the tables are shown all the same
-        refused = error
-    # Last, so that whoever reads only the beginning (`| head`) has the files all the same.
-    console = new_console()
-    for shown in [*tables, *([same] if settings else [])]:
-        show(console, shown)
-    if not settings:
-        lines.insert(0, f"{len(same.rows)} settings are the same in all arms; --settings lists them")
-    lines += [where_to_look(store), "", *in_words(arms)]
-    if output:
-        lines.append(f"Figure: {output / 'comparison.png'}; table and results are beside it.")
-    for line in lines:
-        console.print(line, soft_wrap=True)
-    if refused:
-        raise refused
+    finally:  # also where the store refuses; and last, so that whoever closes the output (`| head`) has the files
+        console = new_console()
+        for table in tables:
+            show(console, table)
+        for line in [*lines, *closing]:
+            console.print(line, soft_wrap=True)
 
 
 def check_task(study: str, runs: "Sequence[RecordedRun]") -> None:
@@ -109,14 +96,3 @@ def check_task(study: str, runs: "Sequence[RecordedRun]") -> None:
             f"{study}: its runs are of {', '.join(others)}, and compare reads runs that classify reviews; "
             "sentiment-rnn runs shows the others, and make ui their curves"
         )
-
-
-def fault_of_model(store: "Store", run_id: str) -> str:
-    """Have a run's packaged model made where it recorded none; why that cannot be done, or empty."""
-    from sentiment_rnn.cli.trained_model import make_missing_model
-
-    try:
-        make_missing_model(store, run_id)
-    except UserError as error:
-        return str(error)
-    return ""

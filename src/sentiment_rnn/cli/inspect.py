@@ -6,16 +6,16 @@ sentiment-rnn inspect --against sentiment@rnn "The beginning is slow. The ending
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment_rnn.cli.options import FilePath
-from sentiment_rnn.cli.trained_model import ModelOptions, open_model
+from sentiment_rnn.cli.trained_model import ModelOptions, open_model, shortened
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import SHORTEST_ID
 
 if TYPE_CHECKING:
-    from sentiment_rnn.inference.predictor import Predictor
     from sentiment_rnn.inference.probes import Inspection
 
 
@@ -35,6 +35,7 @@ def main(
         output: the page
     """
     from sentiment_rnn.data.text_files import utf8_input
+    from sentiment_rnn.inference.predictor import Doubts
     from sentiment_rnn.inference.probes import inspect
     from sentiment_rnn.report.pages import inspection_page
 
@@ -43,34 +44,28 @@ def main(
             text = handle.read()
     if not output.absolute().parent.is_dir():
         raise UserError(f"--output={output}: its folder does not exist")
-    with open_model(options) as model:
-        inspections, doubts = [inspect(model.predictor, text)], doubts_of(model.predictor, text)
+    chosen = [options]
     if against:
-        kind = "run" if re.fullmatch(f"[0-9a-f]{{{SHORTEST_ID},32}}", against) else "model"
-        with open_model(options, **{kind: against}) as model:
+        is_run = re.fullmatch(f"[0-9a-f]{{{SHORTEST_ID},32}}", against)
+        chosen.append(replace(options, run=against if is_run else None, model=None if is_run else against))
+    inspections: list[Inspection] = []
+    lines: dict[str, None] = {}
+    for options in chosen:
+        with open_model(options) as model:
             inspections.append(inspect(model.predictor, text))
-            doubts += [line for line in doubts_of(model.predictor, text) if line not in doubts]
+            doubts = Doubts(model.predictor.package.reading)
+            doubts.add(model.predictor.predict([text]))
+            lines |= dict.fromkeys(doubts.lines())
     output.write_text(inspection_page(inspections), encoding="utf-8")
     for inspection in inspections:
         print(summary(inspection))
-    for line in doubts:
+    for line in lines:
         print(line, file=sys.stderr)
     print(f"page: {output.absolute().as_uri()}")
 
 
-def doubts_of(predictor: "Predictor", text: str) -> list[str]:
-    """Lines on why the answer to a text is in doubt."""
-    from sentiment_rnn.inference.predictor import Doubts
-
-    doubts = Doubts(predictor.package.reading)
-    doubts.add(predictor.predict([text]))
-    return doubts.lines()
-
-
 def summary(inspection: "Inspection") -> str:
     """One line: what it says, and which sentence moves it most."""
-    from sentiment_rnn.cli.trained_model import shortened
-
     line = f"{inspection.name}: {100 * inspection.probability:.1f} % positive"
     if len(inspection.sentences) > 1:
         most = max(inspection.sentences, key=lambda sentence: abs(sentence.change))

@@ -6,13 +6,12 @@ cat reviews.txt | sentiment-rnn predict --model sentiment@rnn
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from json import dumps
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment_rnn.cli.options import FilePath
-from sentiment_rnn.cli.trained_model import ModelOptions, open_model
+from sentiment_rnn.cli.trained_model import ModelOptions, open_model, shortened
 from sentiment_rnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,14 +38,19 @@ def main(
         raise UserError(f"--file={file}: texts were given as well; give one or the other")
     from tqdm import tqdm
 
+    from sentiment_rnn.data.text_files import Columns, Rows, read_rows
     from sentiment_rnn.inference.predictor import Doubts
 
+    if file:
+        parts = read_rows(file, Columns(text))
+    else:
+        parts = standard_input() if texts in ((), ("-",)) else iter([Rows(list(texts), [], [])])
     with open_model(options) as model:
         doubts = Doubts(model.predictor.package.reading)
         # Beside answers on a terminal a bar would stand in their lines.
         silent = None if file and not sys.stdout.isatty() else True
         with tqdm(unit=" texts", disable=silent, leave=False) as progress:
-            for part, rows in enumerate(parts(texts, file, text)):
+            for part, rows in enumerate(parts):
                 answers = model.predictor.predict(rows.texts)
                 if json:
                     print("\n".join(map(dumps, answers.records())), flush=True)
@@ -56,17 +60,6 @@ def main(
                 progress.update(len(rows.texts))
         for line in doubts.lines():
             print(line, file=sys.stderr)
-
-
-def parts(texts: Sequence[str], file: Path | None, column: str) -> Iterator["Rows"]:
-    """The texts that were asked about."""
-    from sentiment_rnn.data.text_files import Columns, Rows, read_rows
-
-    if file:
-        return read_rows(file, Columns(column))
-    if texts and texts != ("-",):
-        return iter([Rows(list(texts), [], [])])
-    return standard_input()
 
 
 def standard_input() -> Iterator["Rows"]:
@@ -81,7 +74,6 @@ def standard_input() -> Iterator["Rows"]:
 
 def write_lines(rows: "Rows", sentiments: "Sentiments", headed: bool) -> None:
     """Answers for a person, aligned, a line each, with a heading or without."""
-    from sentiment_rnn.cli.trained_model import shortened
     from sentiment_rnn.report.tables import new_console
 
     console = new_console()

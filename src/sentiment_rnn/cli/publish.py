@@ -50,7 +50,7 @@ def main(sweep: str, /, *, to: str, register: str | None = None, options: StoreO
     if register:
         copies = [RecordedRun(target, target.client.get_run(published.run_id)) for published in done]
         names = {published.run_id: published.name for published in done}
-        for line in register_best(target, register, copies, names, lambda *_: ""):
+        for line in register_best(target, register, copies, names):
             print(line)
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -101,5 +102,5 @@ def beside(options: ModelOptions, model: TrainedModel, stack: ExitStack) -> "dic
         name = model.registered.partition("@")[0]
         for alias in BESIDE:
             with suppress(UserError):  # the sweep that was compared had none
-                shown[alias] = stack.enter_context(open_model(options, model=f"{name}@{alias}")).predictor
+                shown[alias] = stack.enter_context(open_model(replace(options, model=f"{name}@{alias}"))).predictor
     return shown | {model.predictor.package.name: model.predictor}

@@ -67,11 +67,8 @@ class ModelOptions(StoreOptions):
 
 
 @contextmanager
-def open_model(options: ModelOptions, run: str | None = None, model: str | None = None) -> Iterator[TrainedModel]:
+def open_model(options: ModelOptions) -> Iterator[TrainedModel]:
     """The model that the options name, downloaded for as long as it is used. A line says which registered model it is.
-
-    Args:
-        run, model: instead of `--run` and `--model`, without the line.
 
     Raises:
         UserError: there is none, or it is not what it should be.
@@ -90,8 +87,7 @@ def open_model(options: ModelOptions, run: str | None = None, model: str | None 
     )
     from sentiment_rnn.tracking.results import whole_id
 
-    another = run is not None or model is not None
-    run, model = (run, model) if another else (options.run, options.model)
+    run, model = options.run, options.model
     if run is not None and model is not None:
         raise UserError(f"--run={run} --model={model}: two models; give one of them")
     for name in options.imports:
@@ -106,18 +102,14 @@ def open_model(options: ModelOptions, run: str | None = None, model: str | None 
         if store is None:
             folder = checked_model(Path(str(model)).expanduser())
         elif run is not None:  # an empty one names none, and not the default model
-            run = whole_id(store, run)
-            make_missing_model(store, run)
-            folder = fetch_run_model(store, run, Path(temporary))
+            folder = fetch_run_model(store, whole_id(store, run), Path(temporary))
         else:
-            model = (
-                next((name for name in DEFAULTS if is_registered(store, name)), DEFAULTS[0]) if model is None else model
-            )
+            if model is None:
+                model = next((name for name in DEFAULTS if is_registered(store, name)), DEFAULTS[0])
             folder = fetch_model(store, model, Path(temporary))
             registered = whole_name(model)
-        predictor = Predictor(read_package(folder / DATA))
-        opened = TrainedModel(predictor, store, registered)
-        if registered and not another:
+        opened = TrainedModel(Predictor(read_package(folder / DATA)), store, registered)
+        if registered:
             print(introduced(opened), file=sys.stderr, flush=True)
         yield opened
 
@@ -131,36 +123,3 @@ def introduced(model: TrainedModel) -> str:
     data = package.reading.data
     facts = [package.name, f"trained on data={data}" if data else "", run.score if run else ""]
     return shortened(f"{model.registered}: {', '.join(filter(None, facts))}", 200)
-
-
-def make_missing_model(store: "Store", run_id: str) -> None:
-    """Pack the best checkpoint of a run on reviews that finished and recorded results alone, as the run would have done
-    at its end, and log it as the run's model; do nothing for any other run.
-
-    Raises:
-        UserError: its checkpoint or its reviews are gone, changed, or not to be trusted; or the store refuses.
-    """
-    from sentiment_rnn.tracking.models import PACKAGE, log_model, model_of
-    from sentiment_rnn.tracking.names import TEMPERATURE, TRIAL_TAG
-    from sentiment_rnn.tracking.results import run_or_none
-    from sentiment_rnn.tracking.store_errors import store_errors
-
-    run = run_or_none(store, run_id)
-    if run is None or not run.finished or model_of(run.run):
-        return
-    if TEMPERATURE not in run.metrics or TRIAL_TAG in run.tags:
-        return
-    from sentiment_rnn.tasks.artifacts import pack, write_whole_package  # seconds, which only such a run costs
-    from sentiment_rnn.tasks.reviews import data_of, load_tested, start_of
-
-    data = data_of(run)
-    if not run.data_digest or not data.corpus.digest.startswith(run.data_digest):
-        raise UserError(  # their vocabulary would give the words other ids than the weights know
-            f"run={run_id}: the reviews are not those that it read, so no model can be made of it; "
-            "delete the run in MLflow and train it again"
-        )
-    package = pack(load_tested(run), data, run.config.precision, run_id, run.label, start_of(run))
-    with tempfile.TemporaryDirectory() as folder:
-        write_whole_package(package, run.metrics[TEMPERATURE], data, Path(folder, PACKAGE))
-        with store_errors(store.uri, store.experiment, "EDIT"):
-            log_model(store, run.run, Path(folder, PACKAGE), run.config.tags)

@@ -118,17 +118,14 @@ def _files_behind(import_path: str, named: bool) -> tuple[str, dict[str, Path]]:
 
 
 def _own_files(import_path: str) -> dict[str, Path]:
-    """The module of this package that an import path is of, where it can count. For a class that a package hands on,
-    this is the module that has the class; for a package, each of its modules."""
+    """The module of this package that an import path is of, where it can count. Of a class that a package hands on,
+    and of a package, each of its modules."""
     places = [*accumulate(import_path.split(".")[1:], Path.joinpath, initial=PACKAGE)]
-    last, found = places[-1], [module for place in places if (module := place.with_suffix(".py")).is_file()]
-    if not found and last.is_dir():
-        found = [*last.glob("*.py")]
-    elif not found:
-        modules = last.parent.glob("*.py")
-        found = [path for path in modules if f"\nclass {last.name}(" in path.read_text(encoding="utf-8")]
+    modules = [module for place in places if (module := place.with_suffix(".py")).is_file()]
+    if not modules:
+        modules = [*next(place for place in reversed(places) if place.is_dir()).glob("*.py")]
     counting = tuple(f"{OURS}/{name}/" for name in (*ALWAYS, *CHOSEN))
-    return {name: path for path in found if f"{(name := _own_name(path))}/".startswith(counting)}
+    return {name: path for path in modules if f"{(name := _own_name(path))}/".startswith(counting)}
 
 
 def _module_of(import_path: str) -> tuple[str, ModuleSpec | None]:

@@ -29,6 +29,7 @@ from sentiment_rnn.errors import UserError
 Part = TypeVar("Part")
 LIBRARIES = ("torch", "torchmetrics", "torchtext", "lightning")
 """Packages that are always imported and have modules which read files: nothing of theirs is a part of a run."""
+BY_NAME = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def class_named(target: str, key: str = "_target_") -> type[Any]:
@@ -87,14 +88,21 @@ def named_by_file(part: str, target: str, ours: tuple[str, ...]) -> Any:
     return getattr(sys.modules[module], name, None)
 
 
-def arguments_of(target: type[Any]) -> dict[str, inspect.Parameter]:
+def arguments_of(target: Any) -> dict[str, inspect.Parameter]:
     """The arguments of a class that may be given by name, in their order. One that hands further ones on, `**shared`,
     has those of the class that it extends as well."""
-    kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    own = {name: argument for name, argument in _parameters(target).items() if argument.kind in kinds}
-    base = _handed_on_to(target)
-    shared = {} if base is None else arguments_of(base)
-    return own | {name: argument for name, argument in shared.items() if name not in own}
+    arguments: dict[str, inspect.Parameter] = {}
+    constructors = (
+        [kind for kind in target.__mro__ if "__init__" in vars(kind)] if isinstance(target, type) else [target]
+    )
+    for constructor in constructors:
+        parameters = _parameters(constructor)
+        for name, parameter in parameters.items():
+            if parameter.kind in BY_NAME:
+                arguments.setdefault(name, parameter)
+        if all(parameter.kind != inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+            break
+    return arguments
 
 
 def typed_part(settings: Mapping[str, Any], base: type[Part], section: str, passed: tuple[str, ...] = ()) -> Part:
@@ -115,17 +123,12 @@ def typed_part(settings: Mapping[str, Any], base: type[Part], section: str, pass
 @cache
 def _with_arguments(base: Any, target: Any, passed: tuple[str, ...]) -> Any:
     arguments = {name: argument for name, argument in arguments_of(target).items() if name not in passed}
-    known = base.__pydantic_fields__
-    return extended(base, [
+    further = [
         (name, _type_of(argument), _field_with(argument.default))
         for name, argument in arguments.items()
-        if name not in known and _is_a_value(argument.default)
-    ])  # fmt: skip
-
-
-def extended(base: type[Any], fields: list[tuple[str, Any, Any]]) -> type[Any]:
-    """A section's class with further fields: the name of each, its type, and a field of `dataclasses`."""
-    made = make_dataclass(base.__name__, fields, bases=(base,), kw_only=True)
+        if name not in base.__pydantic_fields__ and _is_a_value(argument.default)
+    ]
+    made = make_dataclass(base.__name__, further, bases=(base,), kw_only=True)
     return dataclass(config=SCHEMA, kw_only=True)(made)
 
 
@@ -134,16 +137,6 @@ def _parameters(target: type[Any]) -> Mapping[str, inspect.Parameter]:
         return inspect.signature(target, eval_str=True).parameters
     except NameError:  # a type that is imported for type checkers alone
         return inspect.signature(target).parameters
-
-
-def _handed_on_to(target: type[Any]) -> type[Any] | None:
-    """The base class whose constructor gets a class's `**shared` arguments; None where the class takes none."""
-    parameters = _parameters(target).values()
-    if not isinstance(target, type) or all(one.kind != inspect.Parameter.VAR_KEYWORD for one in parameters):
-        return None
-    owner = next(place for place, one in enumerate(target.__mro__) if "__init__" in vars(one))
-    base = target.__mro__[owner + 1]
-    return None if base is object else base
 
 
 def _type_of(argument: inspect.Parameter) -> Any:

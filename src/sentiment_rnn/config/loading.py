@@ -1,8 +1,7 @@
 """Checked configurations, from those that Hydra composed or that a run recorded."""
 
 from collections.abc import Mapping
-from dataclasses import field, fields
-from functools import cache
+from dataclasses import fields
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -12,7 +11,6 @@ from sentiment_rnn.config.components import (
     arguments_of,
     class_having,
     class_named,
-    extended,
     part_arguments,
     typed_part,
 )
@@ -20,9 +18,6 @@ from sentiment_rnn.config.run import LanguageModelConfig, ReviewConfig, RunConfi
 from sentiment_rnn.config.schema import validated
 from sentiment_rnn.config.sections import DESCRIBING, DataConfig, EncoderConfig
 from sentiment_rnn.errors import UserError
-
-PARTS = {"encoder": EncoderConfig, "data": DataConfig}
-"""Sections whose classes have keys of their own."""
 
 
 def checked(config: DictConfig) -> RunConfig:
@@ -41,11 +36,7 @@ def checked(config: DictConfig) -> RunConfig:
 def checked_without_encoder(config: DictConfig) -> tuple[RunConfig, dict[str, Any]]:
     """The same, as far as it takes no import of the encoder's class, and so of torch; with the encoder's settings."""
     settings = plain(sections_of(config))
-    shared = {
-        section: {key.name: settings[section][key.name] for key in fields(part) if key.name in settings[section]}
-        for section, part in PARTS.items() if section in settings
-    }  # fmt: skip
-    run = validated(_kind_of(settings), settings | shared)
+    run = validated(_kind_of(settings), settings)
     if isinstance(run, TextConfig):
         run.data = checked_data(settings["data"])
     return run, settings["encoder"]
@@ -93,7 +84,7 @@ def checked_data(settings: Mapping[str, Any]) -> DataConfig:
     source = source_of(data)
     if hasattr(source, "check"):
         source.check()
-    data.places = getattr(target, "places", ())  # type: ignore[attr-defined]
+    type(data).places = getattr(target, "places", ())
     return data
 
 
@@ -109,26 +100,12 @@ def source_of(config: DataConfig) -> Any:
 
 def recorded(settings: Mapping[str, Any]) -> Any:
     """The configuration of a finished run, a `ReviewConfig` say, from the plain values that it recorded. Keys that this
-    version has not are left out, and nothing that the values name is imported.
+    version has not are kept, and nothing that the values name is imported.
 
     Raises:
         UserError: they are not those of a run that this version can read.
     """
     try:
-        run = validated(_kind_of(settings), settings, lenient=True)
-        for section in PARTS.keys() & settings.keys():
-            setattr(run, section, _recorded_part(section, settings[section]))
+        return validated(_kind_of(settings), settings, lenient=True)
     except (UserError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"a run's config.yaml is of another version, or damaged ({error}); train again") from error
-    return run
-
-
-def _recorded_part(section: str, settings: Mapping[str, Any]) -> Any:
-    return validated(_with_any(PARTS[section], tuple(settings)), settings, section)
-
-
-@cache
-def _with_any(base: type[Any], names: tuple[str, ...]) -> type[Any]:
-    """A section's class with further fields of these names, which may be anything."""
-    known = {key.name for key in fields(base)}
-    return extended(base, [(name, Any, field(default=None)) for name in names if name not in known])

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
@@ -55,11 +54,6 @@ class RunConfig(Checked):
         """Tags that identify a run, beside its study and seed."""
         return {"encoder": self.encoder.name}
 
-    @property
-    def data_key(self) -> str:
-        """Equal for configurations that read the same data in the same way."""
-        return repr(self.task)
-
     def settle_epochs(self, batches: int, least_steps: int = 0, patience: int = 0) -> int:
         """Set `trainer.epochs` and `trainer.patience` where they are null.
 
@@ -80,28 +74,38 @@ class RunConfig(Checked):
     @property
     def targets(self) -> list[str]:
         """All that the configuration names by its import path."""
-        return [str(part._target_) for part in (self.task, self.encoder, self.optimizer)]
+        return [str(part._target_) for part in vars(self).values() if hasattr(part, "_target_")]
+
+    @property
+    def data_key(self) -> str:
+        """Equal for configurations that read the same data in the same way."""
+        return repr([value for key, value in self.settings().items() if key in ("task", "data", "pretrained")])
 
     def settings(self) -> dict[str, Any]:
         """Keys, as text, and values in plain types, as runs record them; the keys that an encoder has no use for are
         left out."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        plain: dict[str, Any] = json.loads(json.dumps(self, default=vars))
         plain["encoder"] = {key: value for key, value in plain["encoder"].items() if value is not None}
         return plain
 
-    def identity(self, data_digest: str, code_digest: str) -> str:
-        """Digest of what decides the result: configuration, data and code, not where files lie or how the run is
-        shown. Equal identities are the same experiment, whatever the name of the sweep.
-
-        Its first characters, `SHARED`, say what most sweeps do not vary: a store finds the runs of a sweep by them.
-        Those up to `ARM` say all but the seed.
-        """
+    def deciding_settings(self) -> dict[str, Any]:
+        """The settings that decide the result, not where files lie or how the run is shown."""
         settings = self.settings()
         for section, keys in self._not_part_of_the_result().items():
             for key in keys:
                 (settings.get(section, {}) if section else settings).pop(key, None)
         settings["record"] = settings.pop("tracking")["record"]  # a run that leaves more is another
         del settings["study"]
+        return settings
+
+    def identity(self, data_digest: str, code_digest: str) -> str:
+        """Digest of what decides the result: configuration, data and code. Equal identities are the same experiment,
+        whatever the name of the sweep.
+
+        Its first characters, `SHARED`, say what most sweeps do not vary: a store finds the runs of a sweep by them.
+        Those up to `ARM` say all but the seed.
+        """
+        settings = self.deciding_settings()
         shared = {key: value for key, value in settings.items() if key not in OFTEN_VARIED}
         arm = {key: value for key, value in settings.items() if key != "seed"}
         parts = [shared, data_digest], [arm, data_digest, code_digest], [settings, data_digest, code_digest]
@@ -133,21 +137,13 @@ class TextConfig(RunConfig):
         return super().settle_epochs(batches, self.data.least_steps, self.data.patience)
 
     @property
-    def data_key(self) -> str:
-        """Equal for configurations that read the same data in the same way."""
-        return repr((self.task._target_, self.data))
-
-    @property
     def targets(self) -> list[str]:
         """All that the configuration names by its import path."""
-        return [*super().targets, str(self.data._target_), str(self.data.tokenizer)]
+        return [*super().targets, self.data.tokenizer]
 
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
-        places = getattr(self.data, "places", ())
-        return {
-            **super()._not_part_of_the_result(),
-            "data": ("directory", "least_steps", "patience", *places),
-        }
+        places = ("directory", "least_steps", "patience", *self.data.places)
+        return super()._not_part_of_the_result() | {"data": places}
 
 
 @dataclass(config=SCHEMA)
@@ -172,22 +168,9 @@ class ReviewConfig(TextConfig):
         """Tags that identify a run, beside its study and seed."""
         return {"encoder": self.encoder.name, "pooling": self.pooling.name}
 
-    @property
-    def data_key(self) -> str:
-        """Equal for configurations that read the same data in the same way."""
-        return repr((self.task._target_, self.data, self.pretrained))
-
-    @property
-    def targets(self) -> list[str]:
-        """All that the configuration names by its import path."""
-        return [*super().targets, str(self.pooling._target_)]
-
     def _not_part_of_the_result(self) -> dict[str, tuple[str, ...]]:
         none = () if self.pretrained else ("pretrained", "pretrained_digest")
-        return {
-            **super()._not_part_of_the_result(),
-            "": ("pretrained",) if self.pretrained_digest else none,
-        }
+        return super()._not_part_of_the_result() | {"": ("pretrained",) if self.pretrained_digest else none}
 
 
 @dataclass(config=SCHEMA)

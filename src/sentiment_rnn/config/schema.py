@@ -23,6 +23,8 @@ SCHEMA = ConfigDict(
     regex_engine="python-re",
 )
 """Settings of every section."""
+OPEN = SCHEMA | ConfigDict(extra="allow")
+"""Those of a section whose further keys are the arguments of the class that it names."""
 
 NOT_GIVEN = "???"
 """What Hydra takes for a value that has to be given."""
@@ -68,13 +70,13 @@ def validated(kind: type[Section], settings: Mapping[str, Any], section: str = "
 
     Args:
         section: its key in the configuration, for messages.
-        lenient: leave out keys that are not declared.
+        lenient: take keys that are not declared as they are.
 
     Raises:
         UserError: a key is not declared, or not given, or its value is not what the schema expects.
     """
     try:
-        return TypeAdapter(kind).validate_python(dict(settings), extra="ignore" if lenient else None)
+        return TypeAdapter(kind).validate_python(dict(settings), extra="allow" if lenient else None)
     except ValidationError as error:
         raise UserError(_line_of(error.errors()[0], kind, settings, section)) from error
 

@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from sentiment_rnn.config.schema import (
+    OPEN,
     SCHEMA,
     Checked,
     Count,
@@ -46,8 +47,6 @@ class TaskConfig(Checked):
 class ReviewTaskConfig(TaskConfig):
     """The sentiment of reviews."""
 
-    name: Name
-    """`reviews`: is a review positive?"""
     adversarial: Weight = 0.0
     """ε, length of the perturbation of an embedded review that raises its loss most (adversarial training; Miyato et
     al. 2017), in standard deviations of the vectors' elements. The perturbed loss is added. 0: none."""
@@ -60,8 +59,6 @@ class ReviewTaskConfig(TaskConfig):
 class LanguageModelTaskConfig(TaskConfig):
     """The next word of texts."""
 
-    name: Name
-    """`language_model`: what is the next word?"""
     samples: Count
     """Words, drawn for each batch, that stand for all in a training step of a language model (sampled softmax); 0 takes
     all. Validation is over all words either way."""
@@ -109,9 +106,12 @@ Keep = Literal["head", "tail", "both"]
 PARTS = get_args(Keep)
 
 
-@dataclass(config=SCHEMA)
+@dataclass(config=OPEN)
 class DataConfig(Checked):
     """Reviews, and how they are tokenized and batched. The source's class, `_target_`, has further keys: its fields."""
+
+    places: ClassVar[tuple[str, ...]] = ()
+    """Further keys that say where the reviews lie, which changes no result."""
 
     _target_: str
     """The source's class, importable."""
@@ -171,7 +171,7 @@ DESCRIBING = ("_target_", "name", "label", "color")
 """Keys of an encoder that are no arguments of its class."""
 
 
-@dataclass(config=SCHEMA)
+@dataclass(config=OPEN)
 class EncoderConfig(Checked):
     """The recurrent (or not) net between embedding and pooling.
 
@@ -223,8 +223,7 @@ class EncoderConfig(Checked):
     @property
     def settings(self) -> dict[str, Any]:
         """`_target_`, `name` and the arguments of the class that are given: what the model is built from."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {key: value for key, value in values.items() if value is not None and key not in ("label", "color")}
+        return {key: value for key, value in vars(self).items() if value is not None and key not in ("label", "color")}
 
 
 @dataclass(config=SCHEMA)
@@ -398,8 +397,7 @@ class TrackingConfig(Checked):
     """Record use of processor, memory, disk and, with the extra `gpu`, NVIDIA cards."""
     record: Literal["full", "results"] = "full"
     """Records that a run leaves. `full`: all. `results`, for sweeps of many small runs: no figures, mistakes or
-    packaged model; a command that needs the model makes it from the best checkpoint. A language model is packaged all
-    the same."""
+    packaged model, so that no command predicts with it. A language model is packaged all the same."""
     search_trial: Count | None = None
     """Number of the run among the trials of a search; a search tells its jobs."""
 

@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, combinations
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sentiment_rnn.config.run import ARM
+from sentiment_rnn.errors import as_given
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.statistics import (
     Spread,
@@ -34,11 +35,6 @@ from sentiment_rnn.tracking.results import RecordedRun
 
 REVIEWS = "test_reviews"
 """Column of `results.csv`: a digest of the test reviews that a run was scored on."""
-NOT_COMPARED = (
-    *("study", "seed", "tracking", "encoder.label", "encoder.color", "data.directory", "trainer.threads"),
-    *("trainer.jobs_at_once", "trainer.progress_bar", "trainer.log_every_n_steps", "trainer.checkpoint_minutes"),
-)
-"""Keys, and sections, that change no result."""
 NONE = "–"
 """Of a key that an arm does not have."""
 
@@ -142,68 +138,56 @@ class Arm:
         return [float(correct.mean()) for correct in in_range if len(correct)]
 
 
-def joined(sweeps: Mapping[str, Sequence[RecordedRun]]) -> tuple[list[Arm], list[str]]:
-    """The arms of several sweeps, by their names, and a line on each sweep with runs that are left out.
+def arms_of_sweeps(sweeps: Mapping[str, Sequence[RecordedRun]]) -> tuple[list[Arm], list[str]]:
+    """The arms of one sweep or several, by their names, the best on validation first; and a line on each sweep with
+    runs that are left out.
 
     Runs of one configuration, data and code are one arm, whatever their sweep. A seed in two sweeps counts once, with
     the first sweep's run.
     """
-    kept: dict[str, RecordedRun] = {}
-    sweep_of: dict[str, str] = {}
+    counted: set[str] = set()
     lines = []
+    parts: dict[str, dict[frozenset[str], list[tuple[str, Arm]]]] = {}
     for sweep, runs in sweeps.items():
-        new = {run.identity or run.run_id: run for run in runs}
-        if repeated := new.keys() & kept.keys():
+        ids = {run.identity or run.run_id for run in runs}  # a run of an earlier version has no identity
+        repeated = counted & ids
+        counted |= ids
+        if repeated:
             lines.append(
                 f"left out: {len(repeated)} of the {len(runs)} runs of {sweep}, which an earlier sweep has too"
             )
-        kept = new | kept
-        sweep_of = {run.run_id: sweep for run in runs} | sweep_of
-    # What an experiment's file sets is in no override. Where each sweep is of one, the sweep tells two arms apart.
-    one_each = all(len({run.overrides.get("experiment") for run in runs}) == 1 for runs in sweeps.values())
+        for arm in arms_of(runs):
+            if new := [run for run in arm.runs if (run.identity or run.run_id) not in repeated]:
+                settings = frozenset(run.identity[:ARM] or sweep for run in new)
+                parts.setdefault(arm.name, {}).setdefault(settings, []).append((sweep, replace(arm, runs=new)))
     arms = []
-    for arm in arms_of(list(kept.values()), ("study", "experiment") if one_each else ("study",)):
-        parts: dict[frozenset[str], list[RecordedRun]] = {}
-        for sweep in sweeps:
-            if runs := [run for run in arm.runs if sweep_of[run.run_id] == sweep]:
-                # A run of an earlier version has no identity.
-                parts.setdefault(frozenset(run.identity[:ARM] or sweep for run in runs), []).extend(runs)
-        for runs in parts.values():
-            suffix = f" ({sweep_of[runs[0].run_id]})" if len(parts) > 1 else ""
-            arms.append(Arm(arm.name + suffix, sorted(runs, key=lambda run: run.seed), arm.label + suffix))
+    for name, groups in parts.items():
+        for group in groups.values():
+            sweep, arm = group[0]
+            suffix = f" ({sweep})" if len(groups) > 1 else ""
+            runs = sorted(chain.from_iterable(part.runs for _, part in group), key=lambda run: run.seed)
+            arms.append(Arm(name + suffix, runs, arm.label + suffix))
     return _in_order(arms), lines
 
 
-def arms_of(runs: Sequence[RecordedRun], left_out: tuple[str, ...] = ()) -> list[Arm]:
-    """Runs grouped by what was compared: the encoder, and whatever else the sweep varied but the seed. The best on
-    validation first.
-
-    Args:
-        left_out: further overrides that do not count as varied.
-    """
+def arms_of(runs: Sequence[RecordedRun]) -> list[Arm]:
+    """Runs of a sweep grouped by what was compared: the encoder, and whatever else the sweep varied but the seed. The
+    best on validation first."""
     overridden = {key for run in runs for key in run.overrides if not key.startswith(("tracking.", "hydra"))}
-    varied = sorted(key for key in overridden - {"seed", "encoder", *left_out} if _is_varied(runs, key))
+    varied = sorted(key for key in overridden - {"seed", "encoder", "study"} if _is_varied(runs, key))
     shown = short_names(varied)
-    choices: dict[str, set[str]] = {}
-    for run in runs:
-        choices.setdefault(run.encoder, set()).add(run.overrides.get("encoder", run.encoder))
     groups: dict[tuple[str, ...], list[RecordedRun]] = {}
     for run in runs:
         settings = [f"{shown[key]}={run.overrides[key]}" for key in varied if _is_used(run, key)]
-        # Two files with one name in them are two encoders all the same.
-        name = run.encoder if len(choices[run.encoder]) == 1 else run.overrides.get("encoder", run.encoder)
-        groups.setdefault((name, *settings), []).append(run)
+        # By its file: two files with one name in them are two encoders all the same.
+        groups.setdefault((run.overrides.get("encoder", run.encoder), *settings), []).append(run)
     labels = {arm: ", ".join([group[0].label, *arm[1:]]) for arm, group in groups.items()}
     several = Counter(labels.values())
-    names = {arm: ", ".join(arm) for arm in groups}
-    arms = [
-        Arm(
-            names[arm],
-            sorted(group, key=lambda run: run.seed),
-            labels[arm] if several[labels[arm]] == 1 else names[arm],
-        )
-        for arm, group in groups.items()
-    ]
+    arms = []
+    for arm, group in groups.items():
+        name = ", ".join(arm)
+        label = labels[arm] if several[labels[arm]] == 1 else name
+        arms.append(Arm(name, sorted(group, key=lambda run: run.seed), label))
     return _in_order(arms)
 
 
@@ -298,6 +282,7 @@ def tables_of(arms: Sequence[Arm]) -> list[Table]:
             ("first", "second", "difference in test accuracy [points]", "95 % interval"),
             differences(arms),
         ),
+        settings_table(arms),
     ]
     return [shown for shown in tables if shown and shown.rows]
 
@@ -328,43 +313,17 @@ def differences(arms: Sequence[Arm]) -> list[tuple[str, ...]]:
 
 
 def lag_table(arms: Sequence[Arm], bins: int = 7) -> Table | None:
-    """Test accuracy by lag; None where lags are unknown."""
-    ends_of = lag_bins(arms, bins)
-    rows = [(arm.label, *(_accuracy(arm.accuracies("lags", *ends)) for ends in ends_of.values())) for arm in arms]
-    title = "Test accuracy by lag: from deciding clause to end [tokens]"
-    return Table(title, ("arm", *ends_of), rows) if ends_of else None
-
-
-def lag_bins(arms: Sequence[Arm], bins: int = 7) -> dict[str, tuple[int, int]]:
-    """Logarithmic bins of the tokens from the deciding clause to the end: by name, `27–51`, the lowest lag and the one
-    above the highest; empty where lags are unknown."""
+    """Test accuracy by lag, the tokens from the deciding clause to the end, in logarithmic bins; None where lags are
+    unknown."""
     if not all(run.predictions.has_lags for arm in arms for run in arm.runs):
-        return {}
+        return None
     every = np.concatenate([run.predictions.lags for arm in arms for run in arm.runs])
-    return {
+    ends_of = {
         f"{low}" if high == low + 1 else f"{low}–{high - 1}": (low, high)
         for low, high, _ in binned(every, logarithmic_bins(every, bins))
     }
-
-
-def in_words(arms: Sequence[Arm]) -> list[str]:
-    """The comparison in a sentence, and for reviews with lags in a second one on the longest: accuracies from the worst
-    to the best seed, in whole per cent."""
-
-    def sentence(where: str, accuracies: Sequence[Sequence[float]]) -> str:
-        ends = [[f"{100 * end:.0f}" for end in (min(by_seed), max(by_seed))] for by_seed in accuracies]
-        shares = [f"{low} %" if low == high else f"{low} to {high} % by seed" for low, high in ends]
-        first, *others = (f"{arm.label} {share}" for arm, share in zip(arms, shares, strict=True))
-        return ", ".join([f"{where}: {first}", *others]) + "."
-
-    sentences = [
-        sentence("Test reviews judged rightly", [[run.metrics["test/accuracy"] for run in arm.runs] for arm in arms])
-    ]
-    for lags, ends in list(lag_bins(arms).items())[-1:]:
-        accuracies = [arm.accuracies("lags", *ends) for arm in arms]
-        if all(accuracies):
-            sentences.append(sentence(f"With the deciding clause {lags} tokens from the end", accuracies))
-    return sentences
+    rows = [(arm.label, *(_accuracy(arm.accuracies("lags", *ends)) for ends in ends_of.values())) for arm in arms]
+    return Table("Test accuracy by lag: from deciding clause to end [tokens]", ("arm", *ends_of), rows)
 
 
 def _accuracy(accuracies: Sequence[float]) -> str:
@@ -372,9 +331,9 @@ def _accuracy(accuracies: Sequence[float]) -> str:
     return percent_with_deviation(spread(accuracies)) if accuracies else ""
 
 
-def settings_tables(arms: Sequence[Arm]) -> tuple[Table, Table]:
-    """A row for each key whose value is not the same in all arms, with a column for each arm; and one for each of the
-    other keys. Arms of the same classes whose code is another differ in the row `code`."""
+def settings_table(arms: Sequence[Arm]) -> Table:
+    """A row for each key whose value is not the same in all arms, with a column for each arm. Arms of the same classes
+    whose code is another differ in the row `code`."""
     settings = [_settings_of(arm) for arm in arms]
     rows = [(key, *(values.get(key, NONE) for values in settings)) for key in sorted({*chain(*settings)})]
     codes = [_joined(run.tags.get(CODE_TAG, "")[:8] for run in arm.runs) for arm in arms]
@@ -382,21 +341,14 @@ def settings_tables(arms: Sequence[Arm]) -> tuple[Table, Table]:
     if len({*zip(targets, codes, strict=True)}) > len({*targets}):
         rows.append(("code", *codes))
     differing = [row for row in rows if len(set(row[1:])) > 1]
-    same = [row[:2] for row in rows if len(set(row[1:])) == 1]
-    return (
-        Table("Settings that differ", ("key", *(arm.label for arm in arms)), differing),
-        Table("Settings that all arms have", ("key", "value"), same),
-    )
+    return Table("Settings that differ", ("key", *(arm.label for arm in arms)), differing)
 
 
 def _settings_of(arm: Arm) -> dict[str, str]:
     """Values by dotted key, in its order; several where the runs of an arm differ."""
-    by_run = [_flat(run.config.settings()) for run in arm.runs]
-    left_out = tuple(f"{key}." for key in NOT_COMPARED)
-    return {
-        key: _joined(values.get(key, NONE) for values in by_run)
-        for key in sorted({*chain(*by_run)}) if not f"{key}.".startswith(left_out)
-    }  # fmt: skip
+    by_run = [_flat(run.config.deciding_settings()) for run in arm.runs]
+    keys = sorted({*chain(*by_run)} - {"seed", "record"})
+    return {key: _joined(values.get(key, NONE) for values in by_run) for key in keys}
 
 
 def _joined(values: Iterable[str]) -> str:
@@ -413,5 +365,5 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
-    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    text = as_given(value)
     return text.rpartition(".")[2] if text.startswith("sentiment_rnn.") else text

@@ -186,6 +186,12 @@ def tables(evaluation: Evaluation, values: Mapping[str, float]) -> list[Table]:
             if evaluation.consistency
             else "– (no identifier has two texts)",
         ))  # fmt: skip
+    if evaluation.without_tokens:
+        rows.append(("without a word or a mark", f"{evaluation.without_tokens:,} more texts, which are in no score"))
+    if seen := evaluation.seen.sum():
+        unseen = evaluation.accuracy_unseen
+        rest = f"without them, accuracy is {percent(unseen)}" if unseen else "no other is left"
+        rows.append(("read before", f"the model was trained or chosen on {seen:,}, or on ones it reads alike; {rest}"))
     positive = predicted.probabilities > 0.5
     confusion = [
         (name, *(f"{((predicted.labels == label) & (positive == answer)).sum():,}" for answer in (False, True)))

@@ -1,13 +1,13 @@
 """Which runs the aliases of a registered model point to: the best on validation, among those on the same texts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from mlflow.exceptions import MlflowException
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.files import FileLock
 from sentiment_rnn.tracking.inventory import best_of
-from sentiment_rnn.tracking.models import register
+from sentiment_rnn.tracking.models import NO_MODEL, register
 from sentiment_rnn.tracking.names import BEST_ACCURACY, CHAMPION, DEFAULT_MODELS, ENCODER_TAG
 from sentiment_rnn.tracking.results import RecordedRun, run_or_none
 from sentiment_rnn.tracking.store import Store
@@ -46,7 +46,6 @@ def register_best(
     name: str,
     runs: Sequence[RecordedRun],
     called: Mapping[str, str],
-    fault_of: Callable[[Store, str], str],
     replace: bool = False,
 ) -> list[str]:
     """Give the alias `champion` to the run that is the best on validation, and an encoder's name to the best of that
@@ -55,7 +54,6 @@ def register_best(
     Args:
         runs: the entrants, which read the same data.
         called: names of runs for the lines, by run id.
-        fault_of: has a run's packaged model made where it has none; says why that cannot be done, or nothing.
         replace: move aliases also to runs that are not better, or that were scored on other texts.
 
     Raises:
@@ -69,7 +67,7 @@ def register_best(
         for alias, group in groups.items():
             best = best_of(group)
             if best and best.metric == BEST_ACCURACY:
-                lines.append(_moved(store, name, alias, best.run, called, fault_of, replace))
+                lines.append(_moved(store, name, alias, best.run, called, replace))
         if lines and (champion := best_of(runs)):
             lines += _doubts(champion.run, runs)
     except MlflowException as error:
@@ -83,7 +81,6 @@ def _moved(
     alias: str,
     run: RecordedRun,
     called: Mapping[str, str],
-    fault_of: Callable[[Store, str], str],
     replace: bool,
 ) -> str:
     """Move an alias to a run where it may; the outcome in a line."""
@@ -92,18 +89,15 @@ def _moved(
         encoder = called.get(run.run_id, run.tags.get(ENCODER_TAG))
         return ", ".join(filter(None, (encoder, f"seed {run.run.data.params.get('seed', '?')}", run.score)))
 
-    version, holder = _holder_of(store, name, alias)
-    if (replace or not _obstacle(run, version, holder)) and (fault := fault_of(store, run.run_id)):
-        return f"not registered: {described(run)}, run {run.run_id}: {fault}"
     with FileLock(store.directory / ".register.lock"):
-        version, holder = _holder_of(store, name, alias)  # a better run may have come while the model was made
+        version, holder = _holder_of(store, name, alias)
         obstacle = "" if replace else _obstacle(run, version, holder)
         moved = {} if obstacle else register(store, name, {alias: run.run_id})
     before = f"version {version} ({f'{described(holder)}, run {holder.run_id}' if holder else 'of no run'})"
     if obstacle:
         return f"{name}@{alias} stays {before}: {described(run)}, {obstacle}; --replace replaces it"
     if not moved:
-        return f"not registered: {described(run)}, run {run.run_id}: it was trained before models were packaged"
+        return f"not registered: {described(run)}, run {run.run_id}: {NO_MODEL}"
     if holder and holder.run_id == run.run_id:
         return f"registered already as {name}@{alias}, version {version}: {described(run)}"
     replaced = f"; it replaces {before}" if version else ""

@@ -30,6 +30,10 @@ HOW_TO_SERVE = (
 """In a model's metadata: sentiment_rnn is on no package index, so MLflow cannot install it."""
 LOADER = "sentiment_rnn.inference.pyfunc"
 """Module that MLflow imports to load the model: the code is in the package, none is in the model."""
+NO_MODEL = (
+    "it has no packaged model; trials, textbook tasks, runs with tracking.record=results and runs that have not "
+    "finished have none"
+)
 AT_ONCE = 16
 """Files that are sent together."""
 PACKAGE = "package"
@@ -161,10 +165,7 @@ def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
         raise UserError(f"run={run_id}: no such run in {store.uri}, or none that this user may read")
     model_id = model_of(run)
     if model_id is None:
-        raise UserError(
-            f"run={run_id}: it has no packaged model; trials, textbook tasks and runs that have not finished have "
-            f"none, and of one with tracking.record=results sentiment-rnn predict --run={run_id} makes it"
-        )
+        raise UserError(f"run={run_id}: {NO_MODEL}")
     return _download(store, store.client.get_logged_model(model_id).artifact_location, folder)
 
 
