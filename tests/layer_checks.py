@@ -1,6 +1,7 @@
 """Tests that hold for a layer of any recurrent encoder, the tool's and the lab's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -11,7 +12,6 @@ from sentiment_rnn.model import cells, recurrence
 from sentiment_rnn.model.cells import AnyLayer, GradientStop, cell_of
 from sentiment_rnn.model.encoders.recurrent import Recurrent
 from sentiment_rnn.model.encoders.rnn import ReluRnn
-from torch_threads import torch_threads
 
 # One row, fewer than a thread takes, a number that threads do not share evenly; one step; odd sizes; sizes that fill
 # the tiles of a matrix unit, with rows that do not.
@@ -20,6 +20,15 @@ COMPILED = pytest.mark.skipif(recurrence.library() is None, reason="no compiler 
 BFLOAT16 = pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="no bfloat16 on this processor")
 E, H = 5, 7
 Read = Callable[[AnyLayer, Tensor], Tensor]
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """`count` threads of an operation until the block ends."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    yield
+    torch.set_num_threads(before)
 
 
 def random_layer(encoder: type[Recurrent], E: int, H: int, scale: float = 0.5) -> AnyLayer:

@@ -45,9 +45,3 @@ def test_a_command_that_waits_for_a_stopped_process_says_for_which_and_goes_on_a
     if Path("/proc/locks").exists():
         assert f"process {holder.pid} (" in line
         assert ", stopped) holds" in line
-
-
-def test_a_lock_that_is_free_is_taken_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with FileLock(tmp_path / "lock"):
-        pass
-    assert caplog.messages == []

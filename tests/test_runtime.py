@@ -63,7 +63,6 @@ print(torch.get_num_threads(), product.view(torch.int32).ne(0).sum().item())
 
 
 def test_prepare_flushes_denormals_in_every_thread_and_sets_their_number() -> None:
-    assert run_python(f"import torch; torch.set_num_threads(4){MULTIPLY}") == ["4 8000000"]
     assert run_python(f"import torch; from sentiment_rnn import runtime; runtime.prepare(4){MULTIPLY}") == ["4 0"]
 
 

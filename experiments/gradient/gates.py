@@ -17,6 +17,8 @@ from experiments.gradient.models import (
     ON_IMDB,
     committed,
     condition,
+    data_of,
+    load_tested,
     models_with,
     of_model,
     over_seeds,
@@ -51,7 +53,6 @@ from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.tasks.reviews import data_of, load_tested
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
 

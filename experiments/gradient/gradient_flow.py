@@ -18,6 +18,7 @@ from experiments.gradient.models import (
     ON_IMDB,
     committed,
     condition,
+    data_of,
     models_with,
     of_model,
     over_seeds,
@@ -55,7 +56,7 @@ from sentiment_rnn import runtime
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.report.statistics import Interval, t_interval
 from sentiment_rnn.report.tables import Table, csv_text
-from sentiment_rnn.tasks.reviews import data_of, gradient_sample
+from sentiment_rnn.tasks.reviews import gradient_sample
 from sentiment_rnn.tracking.store import Store
 
 TANH_RNNS = ("rnn_uniform", "rnn", "rnn_gain")

@@ -5,6 +5,7 @@ A condition of `results.csv` names the reviews and the weights: `IMDb, after tra
 
 import math
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,12 +16,17 @@ import pandas as pd
 from experiments.lab.rules import UNDECIDED, Evidence, Numbers, Verdict
 from experiments.lab.study import Study
 from experiments.lab.sweeps import trained_runs
+from sentiment_rnn.config.components import class_having, named_by_file
 from sentiment_rnn.data.datamodule import ReviewData
+from sentiment_rnn.data.tokenizer import check_splitter
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.inference.package import TrainedBackbone
 from sentiment_rnn.model.classifier import SentimentClassifier
+from sentiment_rnn.model.network import check_target
 from sentiment_rnn.report.statistics import Interval
-from sentiment_rnn.tasks.pretrained import start_from
-from sentiment_rnn.tasks.reviews import build_untrained, load_tested, start_of
+from sentiment_rnn.tasks.pretrained import settle_pretrained, start_from
+from sentiment_rnn.tasks.reviews import build_model
+from sentiment_rnn.tracking.checkpoints import checkpoint_of, load_checkpoint
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
 
@@ -60,12 +66,43 @@ def planned_runs(
     return sorted(found, key=lambda run: (arms.index(run.encoder), run.seed))
 
 
-def rebuild_initial(result: RecordedRun, data: ReviewData) -> SentimentClassifier:
+def data_of(run: RecordedRun) -> ReviewData:
+    """The reviews that a run read; raises `UserError` for a source or a tokenizer that nobody has imported."""
+    target = run.config.data._target_
+    named_by_file("data", target, ("sentiment_rnn.data.sources.",))
+    class_having(target, "data._target_", "source of reviews", "read", "fingerprint")
+    check_splitter(run.config.data.tokenizer)
+    start = start_of(run)
+    return ReviewData(run.config.data, run.seed, start.tokenizer if start else None)
+
+
+def start_of(run: RecordedRun) -> TrainedBackbone | None:
+    """What a run started from, in the store in which the run was found; None where its weights were drawn."""
+    place = {"uri": run.store.uri, "directory": str(run.store.directory)}
+    return settle_pretrained(replace(run.config, tracking=replace(run.config.tracking, **place)))
+
+
+def load_tested(run: RecordedRun) -> SentimentClassifier:
+    """The model of the checkpoint that was tested; raises `UserError` where it is gone or not to be trusted."""
+    weights = load_checkpoint(checkpoint_of(run))["state_dict"]
+    model = untrained(run, len(weights["backbone.embedding.weight"]))
+    model.load_state_dict(weights)
+    return model
+
+
+def untrained(run: RecordedRun, vocabulary_size: int) -> SentimentClassifier:
+    """The model of a run with weights that are drawn; raises `UserError` for a part that is not to be trusted."""
+    for part in ("encoder", "pooling"):
+        check_target(part, getattr(run.config, part)._target_)
+    return build_model(run.config, vocabulary_size).eval()
+
+
+def rebuild_initial(run: RecordedRun, data: ReviewData) -> SentimentClassifier:
     """The model with the weights with which a run began; raises `UserError` where it began with those of another model
     that is gone or another one by now."""
-    pl.seed_everything(result.seed, verbose=False)
-    model = build_untrained(result.config, len(data.corpus.tokenizer))
-    if start := start_of(result):
+    pl.seed_everything(run.seed, verbose=False)
+    model = untrained(run, len(data.corpus.tokenizer))
+    if start := start_of(run):
         start_from(start, model)
     return model
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from scipy.special import ndtri
 from tqdm import tqdm
 
+from experiments.gradient.models import data_of, load_tested
 from experiments.lab.figures import arm_panels
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.rules import NO_SEED, Evidence, Numbers, Verdict, beyond, judged, most, tally
@@ -30,7 +31,6 @@ from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.report.plotting import styled
 from sentiment_rnn.report.statistics import percent, t_interval, welch_interval
 from sentiment_rnn.report.tables import Table
-from sentiment_rnn.tasks.reviews import data_of, load_tested
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
 

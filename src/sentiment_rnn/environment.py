@@ -11,6 +11,31 @@ OTHERS = ("OMP_WAIT_POLICY",)
 """Other variables that set how threads wait."""
 REQUESTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 """Time for which MLflow tries to reach its server; by default it gives up after more than four minutes."""
+SILENCE = {
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the run's address
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a bar for each small file
+}
+LEVELS = {
+    "lightning.pytorch": logging.WARNING, "lightning.fabric": logging.WARNING, "alembic": logging.WARNING,
+    "mlflow.store.model_registry": logging.WARNING, "mlflow.system_metrics": logging.WARNING,
+    "mlflow.pyfunc": logging.WARNING,
+    "urllib3": logging.ERROR,  # a line for every attempt
+    "matplotlib.font_manager": logging.ERROR,  # a line for every font that it does not choose
+    "mlflow.store.db.utils": logging.CRITICAL,  # the traceback of what it raises as well
+}  # fmt: skip
+"""From which level on the loggers of libraries may speak."""
+UNHEEDED = (
+    # Batches come from memory-mapped arrays: worker processes would only copy them.
+    ".*does not have many workers.*",
+    ".*`IterableDataset` has `__len__` defined.*",
+    ".*available but not used.*",  # the user has chosen the processor
+    ".*`srun` command is available.*",  # a machine of a cluster is one too
+    "Checkpoint directory .* exists and is not empty",  # of a resumed run
+    # joblib takes the freed blocks that a worker keeps (`runtime`) for a leak and starts another; no job is lost.
+    "A worker stopped while some jobs were given to the executor",
+    ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning 2.6 calls a check that torch deprecates
+)
+"""Warnings that nobody has to heed."""
 
 
 def shorten_spins() -> None:
@@ -22,28 +47,9 @@ def shorten_spins() -> None:
 def quiet_libraries() -> None:
     """Keep the terminal for what the user asked for."""
     logging.raiseExceptions = False  # a log file on a full disk, and `| head`, would be a traceback for each line
-    talkative = (
-        "alembic",
-        "mlflow.store.model_registry",
-        "mlflow.system_metrics",
-        "mlflow.pyfunc",
-    )
-    for name in ("lightning.pytorch", "lightning.fabric", *talkative):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # a line for every attempt
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # the traceback of what it raises as well
-    for variable, value in REQUESTS.items():
+    for name, level in LEVELS.items():
+        logging.getLogger(name).setLevel(level)
+    for variable, value in (REQUESTS | SILENCE).items():
         os.environ.setdefault(variable, value)
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the run's address
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each small file
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # says so for every font it does not choose
-    # Batches come from memory-mapped arrays: worker processes would only copy them.
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
-    warnings.filterwarnings("ignore", message=".*available but not used.*")  # the user has chosen the processor
-    warnings.filterwarnings("ignore", message=".*`srun` command is available.*")  # a machine of a cluster is one too
-    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # of a resumed run
-    # joblib takes the freed blocks that a worker keeps (`runtime`) for a leak and starts another; no job is lost.
-    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
-    # Lightning 2.6 calls a check that torch deprecates.
-    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+    for message in UNHEEDED:
+        warnings.filterwarnings("ignore", message=message)

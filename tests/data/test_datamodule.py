@@ -109,7 +109,7 @@ def test_memory_is_pinned_for_a_run_on_a_gpu_alone(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     strategy = SimpleNamespace(root_device=torch.device(device))
-    monkeypatch.setattr(data, "trainer", SimpleNamespace(strategy=strategy, global_rank=0, world_size=1))
+    monkeypatch.setattr(data, "trainer", SimpleNamespace(strategy=strategy))
     assert data.val_dataloader().pin_memory == (device == "cuda")
 
 

@@ -1,4 +1,4 @@
-"""Runs for a GPU, as far as a processor can test them: tensors stay on the inputs' device, and the settings fit a GPU.
+"""Whoever trains on a GPU is promised steps that stay on it, as far as a processor can test that.
 
 PyTorch's meta device stands for the GPU: its tensors have shapes and types and no numbers, and an operation on one
 tensor there and one on the processor raises, as it would on a GPU.
@@ -8,7 +8,7 @@ import contextlib
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sentiment_rnn.config.run import ReviewConfig
@@ -60,26 +60,3 @@ def test_a_training_step_stays_on_the_device_of_its_inputs(encoder: str, pooling
     gradients = [parameter.grad for parameter in model.parameters()]
     assert all(gradient is not None and gradient.device == META for gradient in gradients)
     assert not model.backbone.embedding.sparse  # its size would have to come back from the GPU
-
-
-class Misplaced(nn.Module):
-    """An encoder that makes a tensor on the processor, wherever its inputs are."""
-
-    output_size = 8
-
-    def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """`[B, T, 8]`."""
-        return embedded + torch.ones(8)
-
-
-def test_a_tensor_on_another_device_would_be_noticed() -> None:
-    model = build_model(composed("encoder=bag", "optimizer.schedule=constant"), 50)
-    model.backbone.encoder = Misplaced()
-    with pytest.raises(RuntimeError, match=r"device|meta"):
-        train_a_step(model)
-
-
-def test_a_batch_goes_to_the_device_as_a_whole(batch: Batch) -> None:
-    moved = build_model(composed(), 50).transfer_batch_to_device(batch, META, 0)
-    assert isinstance(moved, Batch)
-    assert {part.device for part in moved} == {META}

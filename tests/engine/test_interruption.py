@@ -1,4 +1,4 @@
-"""Signals: noted while deferred, and a handler that was there before has the last word."""
+"""Whoever sends a signal is promised a checkpoint first, and a scheduler that its own handler has the last word."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A run that a signal interrupts within an epoch, and its resumption: nothing of the result tells of it."""
+"""Whoever interrupts a run within an epoch is promised that nothing of the result tells of it."""
 
 import signal
 from pathlib import Path

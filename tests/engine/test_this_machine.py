@@ -1,30 +1,21 @@
-"""Values of `auto` on this machine, the sharing of its cores, and refused settings."""
+"""A run is promised its share of this machine, whatever `auto` means there, and one line for what is lacking."""
 
-import contextlib
-import multiprocessing
 import shutil
 import tempfile
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from hydra import compose, initialize_config_dir
 
 from sentiment_rnn import runtime
 from sentiment_rnn.config import CONFIGURATION
-from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.sections import EncoderConfig
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.engine.machine import check_device, check_parts, devices_of, own_gpu, resolved, threads_of
+from sentiment_rnn.engine.machine import check_device, check_parts, own_gpu, resolved, threads_of
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.sweeps.plan import check_devices, check_launcher, jobs_at_once, runs_here
-
-
-def composed(*overrides: str) -> RunConfig:
-    """The checked configuration of a run."""
-    return run_config(*overrides)
+from sentiment_rnn.sweeps.plan import check_launcher, jobs_at_once, runs_here
 
 
 class Scaled(torch.nn.Module):
@@ -34,9 +25,6 @@ class Scaled(torch.nn.Module):
         super().__init__()
         self.output_size = input_size
         self.scale = 1 / torch.randn(input_size).norm().item()
-
-    class Inner(torch.nn.Module):
-        """A class that no file of a model can name."""
 
 
 class Reservoir(torch.nn.Module):
@@ -61,38 +49,34 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_auto_is_what_the_machine_has_and_the_given_configuration_stays(machine: pytest.MonkeyPatch) -> None:
-    config = composed()
+    config = run_config()
     found = resolved(config)
     assert (found.trainer.accelerator, found.precision) == ("cpu", "float32")
     assert (config.trainer.accelerator, config.precision) == ("auto", "auto")
     machine.setattr(runtime, "bfloat16_units", lambda: ["avx512_bf16"])
     assert resolved(config).precision == "bfloat16"
-    assert resolved(composed("precision=float32")).precision == "float32"
+    assert resolved(run_config("precision=float32")).precision == "float32"
 
 
-def test_another_precision_is_another_experiment(machine: pytest.MonkeyPatch) -> None:
-    config = composed()
-    before = resolved(config).identity("", "")
-    assert before == resolved(composed("precision=float32", "trainer=cpu")).identity("", "")
-    machine.setattr(runtime, "bfloat16_units", lambda: ["avx512_bf16"])
-    assert resolved(config).identity("", "") != before
+@pytest.mark.parametrize(("jobs", "threads"), [(1, 4), (2, 2), (3, 1), (9, 1)])
+def test_jobs_side_by_side_divide_the_cores(jobs: int, threads: int, machine: pytest.MonkeyPatch) -> None:
+    assert threads_of(run_config(f"trainer.jobs_at_once={jobs}").trainer) == threads
+    assert threads_of(run_config("trainer.threads=3", f"trainer.jobs_at_once={jobs}").trainer) == 3
 
 
-@pytest.mark.parametrize(
-    ("overrides", "jobs", "threads"),
-    [
-        ([], 1, 4),
-        ([], 2, 2),
-        ([], 3, 1),
-        ([], 9, 1),
-        (["trainer.devices=2"], 1, 2),
-        (["trainer.threads=3"], 4, 3),
-    ],
-)
-def test_jobs_side_by_side_divide_the_cores(
-    overrides: list[str], jobs: int, threads: int, machine: pytest.MonkeyPatch
-) -> None:
-    assert threads_of(composed(*overrides, f"trainer.jobs_at_once={jobs}").trainer) == threads
+def test_a_slurm_task_has_the_cores_that_it_was_assigned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("joblib.cpu_count", lambda: 64)
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "12")
+    assert threads_of(run_config().trainer) == 12
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "5")
+    assert threads_of(run_config().trainer) == 5
+    assert threads_of(run_config("trainer.jobs_at_once=2").trainer) == 2, "joblib within a job"
+
+
+def test_a_gpu_that_is_not_there_is_one_line(machine: pytest.MonkeyPatch) -> None:
+    check_device(run_config())
+    with pytest.raises(UserError, match=r"^trainer.accelerator=gpu: torch \S+ sees no CUDA device here; choose"):
+        check_device(run_config("trainer=gpu"))
 
 
 @pytest.mark.parametrize(
@@ -118,106 +102,24 @@ def test_a_launcher_says_how_many_jobs_share_a_machine(
     assert runs_here(found) == here
 
 
-@pytest.mark.parametrize(
-    ("launcher", "devices", "refused"),
-    [("basic", 1, False), ("basic", 2, True), ("joblib", 2, True), ("submitit_local", 2, True), ("slurm", 2, False)],
-)
-def test_only_a_scheduler_starts_the_processes_of_several_devices_for_a_sweep(
-    launcher: str, devices: int, refused: bool
-) -> None:
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        found = compose("config", [f"hydra/launcher={launcher}"], return_hydra_config=True).hydra.launcher
-    expected = pytest.raises(UserError, match=r"^trainer.devices=2") if refused else contextlib.nullcontext()
-    with expected:
-        check_devices(found, composed(f"trainer.devices={devices}").trainer)
-
-
-def test_a_slurm_task_has_the_cores_that_it_was_assigned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("joblib.cpu_count", lambda: 64)
-    one, two = composed().trainer, composed("trainer.devices=2").trainer
-    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "12")
-    assert (threads_of(one), threads_of(two)) == (12, 6)
-    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")
-    assert threads_of(two) == 6  # a device is a task
-    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "5")
-    assert threads_of(two) == 5
-    assert threads_of(composed("trainer.jobs_at_once=2").trainer) == 2  # joblib within a job
-
-
-def test_a_gpu_that_is_not_there_is_one_line(machine: pytest.MonkeyPatch) -> None:
-    check_device(composed())
-    with pytest.raises(UserError, match=r"^trainer.accelerator=gpu: torch \S+ sees no CUDA device here; choose"):
-        check_device(composed("trainer=gpu"))
-    machine.setattr(torch.cuda, "is_available", lambda: True)
-    machine.setattr(torch.cuda, "device_count", lambda: 2)
-    check_device(composed("trainer.devices=2"))
-    with pytest.raises(UserError, match=r"^trainer.devices=4: expected at most 2, the GPUs that torch sees here"):
-        check_device(composed("trainer.devices=4"))
-
-
-@pytest.mark.parametrize("strategy", ["ddp_fork", "ddp_spawn", "ddp_notebook"])
-def test_a_strategy_that_copies_the_process_is_one_line(strategy: str) -> None:
-    with pytest.raises(UserError, match=rf"^trainer.strategy={strategy}: expected a strategy that starts processes of"):
-        composed(f"trainer.strategy={strategy}")
-
-
-@pytest.mark.parametrize("section", ["pooling", "optimizer"])
-def test_a_class_that_cannot_be_imported_is_one_line(section: str, machine: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match=rf"^{section}._target_=nowhere.Nothing: cannot be imported"):
-        check_parts(composed(f"{section}._target_=nowhere.Nothing"))
-
-
-def test_jobs_side_by_side_take_the_gpus_in_turn_and_a_killed_one_leaves_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_takes_the_first_gpu_that_no_other_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "visible_gpus", lambda: ["4", "7"])
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    own_gpu.cache_clear()
-    jobs = multiprocessing.get_context("fork")
-    said: Any = jobs.Queue()
-
-    def work() -> None:
-        said.put([own_gpu(), own_gpu()])
-        time.sleep(100)
-
-    def took() -> tuple[int, Any]:
-        job = jobs.Process(target=work, daemon=True)
-        job.start()
-        first, again = said.get(timeout=60)
-        assert first == again
-        return first, job
-
-    (one, first), (two, second), (shared, third) = took(), took(), took()
-    assert (one, two, shared) == (0, 1, 0), "where all are taken, the first is shared"
-    second.kill()
-    second.join()
-    free, fourth = took()
-    assert free == 1
-    for job in (first, third, fourth):
-        job.kill()
-        job.join()
-
-
-def test_a_job_that_has_all_gpus_to_itself_or_wants_several_takes_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sentiment_rnn.engine.machine.own_gpu", lambda: 3)
-    shares = composed("trainer=gpu", "trainer.jobs_at_once=2").trainer
-    assert devices_of(shares) == [3]
-    for alone in (["trainer=gpu"], ["trainer=cpu", "trainer.jobs_at_once=2"]):
-        assert devices_of(composed(*alone).trainer) == 1
-    assert devices_of(composed("trainer=gpu", "trainer.devices=2", "trainer.jobs_at_once=2").trainer) == 2
+    with FileLock(tmp_path / "sentiment_rnn_gpu_4.lock"):
+        assert own_gpu.__wrapped__() == 1
+        assert own_gpu.__wrapped__() == 0, "where all are taken, the first is shared"
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
         ("Scaled", 'cannot be built on the device "meta"'),
-        ("Scaled.Inner", "a class within another"),
         ("Reservoir", "it draws numbers that its state_dict lacks"),
     ],
 )
 def test_an_encoder_whose_model_could_not_be_read_is_refused_before_it_trains(name: str, said: str) -> None:
     target = f"{__name__}.{name}"
-    config = composed()
+    config = run_config()
     config.encoder = EncoderConfig(_target_=target, name="scaled", label="scaled", color="#000000")
     with pytest.raises(UserError, match=said):
         check_parts(config)

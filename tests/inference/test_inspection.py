@@ -32,13 +32,7 @@ def test_after_each_token_it_says_what_it_says_of_the_text_up_to_there(
     np.testing.assert_allclose(inspection.running, predictor.predict(beginnings).probabilities, atol=1e-6)
     assert inspection.probability == pytest.approx(float(predictor.predict([TEXT]).probabilities[0]), abs=1e-6)
     assert bool(inspection.gates) == (encoder in ("lstm", "slstm") and pooling == "Last")
-
-
-def test_the_gates_are_the_units_of_the_cell(build_package: Callable[..., Package]) -> None:
-    inspection = inspect(Predictor(build_package(layers=2)), TEXT)
-    assert list(inspection.gates) == ["forget", "input", "output", "cell"]
-    assert inspection.gates["forget"].shape == (len(inspection.tokens), 8)
-    assert ((inspection.gates["forget"] > 0) & (inspection.gates["forget"] < 1)).all()
+    assert all(gate.shape == (len(inspection.tokens), 8) for gate in inspection.gates.values())
 
 
 def test_a_sentence_left_out_changes_what_it_says(build_package: Callable[..., Package]) -> None:

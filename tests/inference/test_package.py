@@ -26,7 +26,9 @@ from sentiment_rnn.model.network import SentimentNetwork
 @pytest.fixture
 def folder(build_package: Callable[..., Package], tmp_path: Path) -> Path:
     """The files of a package."""
+    before = os.umask(0o022)
     write_package(build_package(), tmp_path / "package")
+    os.umask(before)
     return tmp_path / "package"
 
 
@@ -142,13 +144,8 @@ def test_a_description_that_does_not_fit_is_one_line(
     assert len(str(refused.value)) < 1000
 
 
-def test_the_files_can_be_read_by_whoever_the_umask_lets(build_package: Callable[..., Package], tmp_path: Path) -> None:
-    before = os.umask(0o022)
-    try:
-        write_package(build_package(), tmp_path / "package")
-    finally:
-        os.umask(before)
-    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "package").iterdir()} == {0o644}
+def test_the_files_can_be_read_by_whoever_the_umask_lets(folder: Path) -> None:
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
 
 
 class Turning(torch.nn.Module):

@@ -53,11 +53,6 @@ def test_a_file_with_a_pickle_in_it_is_not_opened(tmp_path: Path) -> None:
         Predictions.load(tmp_path / "p.npz")
 
 
-def test_a_review_is_called_positive_above_one_half() -> None:
-    correct = predictions([0.4, 0.5, 0.6, 0.4, 0.5, 0.6], [0, 0, 0, 1, 1, 1]).correct
-    assert correct.tolist() == [True, True, False, False, False, True]
-
-
 def test_lags_are_known_only_where_every_review_has_one() -> None:
     assert predictions([0.4, 0.6], [0, 1], [3, 7]).has_lags
     assert not predictions([0.4, 0.6], [0, 1], [3, -1]).has_lags

@@ -68,15 +68,6 @@ def test_only_the_part_that_it_was_trained_to_read_decides(
     assert left == right
 
 
-def test_the_temperature_moves_the_probability_towards_a_half_and_keeps_the_label(
-    build_package: Callable[..., Package],
-) -> None:
-    texts = ["the film was good", "awful", "i liked it"]
-    cold, hot = (Predictor(build_package(temperature=t)).predict(texts) for t in (1.0, 4.0))
-    assert (np.abs(hot.probabilities - 0.5) < np.abs(cold.probabilities - 0.5)).all()
-    assert hot.labels == cold.labels
-
-
 def test_a_data_frame_in_is_a_data_frame_out_with_its_index(predictor: Predictor) -> None:
     frame = pd.DataFrame({"text": ["good", "", 5, None], "more": 1}, index=[7, 8, 9, 9])
     found = SentimentModel(predictor).predict(frame)
@@ -88,12 +79,8 @@ def test_a_data_frame_in_is_a_data_frame_out_with_its_index(predictor: Predictor
     assert full["probability"].dtype == np.float64
 
 
-@given(st.text())
-def test_only_halves_of_characters_are_replaced(text: str) -> None:
-    whole(text).encode()
-    if not any(0xD800 <= ord(character) < 0xE000 for character in text):
-        assert whole(text) == text
-    assert whole("\ud83d\ude00 \ud83d") == "😀 \ufffd"
+def test_halves_of_characters_are_replaced_or_joined() -> None:
+    assert whole("\ud83d\ude00 \ud83d à") == "😀 \ufffd à"
 
 
 def test_a_line_for_a_terminal_has_no_control_characters_and_fits() -> None:

@@ -24,6 +24,7 @@ from experiments.gradient.models import (
     GENERATED,
     IMDB,
     condition,
+    data_of,
     planned_runs,
     probed,
     values_of_models,
@@ -33,7 +34,6 @@ from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, Evidence, Nu
 from experiments.lab.study import find_study
 from experiments.lab.sweeps import Row
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tasks.reviews import data_of
 from sentiment_rnn.tracking.results import RecordedRun
 
 STUDY = find_study("gradient")

@@ -1,4 +1,4 @@
-"""Runs of a language model, from the texts that they read to the commands that refuse them."""
+"""A language model is promised every word of its own texts and none of test; commands that judge texts refuse it."""
 
 import math
 from pathlib import Path
@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from made_imdb import write_imdb, write_unlabelled
-from processes import Refused, free_port
-from sentiment_rnn.cli.compare import check_task
+from processes import Refused
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.run import LanguageModelConfig
 from sentiment_rnn.config.store import run_config
@@ -98,34 +97,24 @@ def test_it_reads_train_and_no_test(tmp_path: Path) -> None:
     assert corpus.tokenizer.vocabulary.itos == classifier.tokenizer.vocabulary.itos
 
 
-def test_commands_that_judge_texts_refuse_it_in_one_line(
-    trained: tuple[Path, float | None], tmp_path: Path, refused: Refused
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("encoder.bidirectional=true", "task=language_model reads from the left alone"),
+        ("encoder.gradient_steps=70", "only the last tokens of a text"),
+    ],
+)
+def test_an_encoder_that_cannot_learn_each_next_word_is_refused(override: str, message: str) -> None:
+    with pytest.raises(UserError, match=f"^{override}: {message}"):
+        job_of(run_config("task=language_model", override))
+
+
+def test_a_command_that_judges_texts_refuses_it_in_one_line(
+    trained: tuple[Path, float | None], refused: Refused
 ) -> None:
     folder, _ = trained
-    config, run = config_of(folder, TEXTS, *WHOLE), last_run(folder)[1]
-    (tmp_path / "texts.csv").write_text("text,label\na good film,1\n")
-    for command, rest in {
-        "predict": ["a good film"],
-        "evaluate": [str(tmp_path / "texts.csv")],
-        "inspect": ["a good film", "--output", str(tmp_path / "page.html")],
-        "serve": ["--port", str(free_port())],
-    }.items():
-        line = refused(folder, *rest, "--run", run.info.run_id, "--store", "runs", command=command)
-        assert "a language model, which judges no text; a classifier starts from it with" in line
-    with pytest.raises(UserError, match="its runs are of language_model, and compare reads runs that classify reviews"):
-        check_task("mine", [RecordedRun(open_store(config.tracking), run)])
-
-
-def test_two_directions_are_refused() -> None:
-    config = run_config("task=language_model", "encoder.bidirectional=true")
-    with pytest.raises(UserError, match=r"encoder\.bidirectional=true: task=language_model reads from the left alone"):
-        job_of(config)
-
-
-def test_a_gradient_that_reaches_the_last_tokens_alone_is_refused() -> None:
-    config = run_config("task=language_model", "encoder.gradient_steps=70")
-    with pytest.raises(UserError, match=r"^encoder\.gradient_steps=70: only the last tokens of a text"):
-        job_of(config)
+    line = refused(folder, "a film", "--run", last_run(folder)[1].info.run_id, "--store", "runs", command="predict")
+    assert "a language model, which judges no text; a classifier starts from it with" in line
 
 
 def test_of_imdb_it_reads_texts_without_a_label_too_none_of_validation_or_test(tmp_path: Path) -> None:
@@ -150,18 +139,6 @@ def test_of_imdb_it_reads_texts_without_a_label_too_none_of_validation_or_test(t
     classifier = job_of(run_config(*overrides)).data.corpus
     assert corpus.tokenizer.vocabulary.itos == classifier.tokenizer.vocabulary.itos
     assert "nobody" not in corpus.tokenizer.vocabulary.stoi
-
-
-def test_an_archive_without_texts_that_nobody_labelled_is_refused(tmp_path: Path) -> None:
-    config = run_config(
-        "task=language_model",
-        "data=imdb",
-        f"data.archive={write_imdb(tmp_path)}",
-        "data.verify=false",
-        f"data.directory={tmp_path}/data",
-    )
-    with pytest.raises(UserError, match="no reviews in train/unsup/; expected files ID_RATING"):
-        job_of(config).data.corpus  # noqa: B018
 
 
 @pytest.mark.slow

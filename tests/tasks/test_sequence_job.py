@@ -1,7 +1,6 @@
-"""Runs of the textbook tasks through the same engine as reviews."""
+"""Textbook tasks are promised the same engine as reviews: losses, early stopping, a record."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,7 @@ from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.sweeps.plan import Plan
 from sentiment_rnn.sweeps.preparation import prepare
-from sentiment_rnn.tasks.job import job_of
-from sentiment_rnn.tracking.results import Metrics, RecordedRun
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import existing_store
 from stored_runs import last_run
 
@@ -66,19 +64,6 @@ def test_compare_says_of_a_task_that_classifies_no_reviews_that_it_cannot_read_i
     adding = RecordedRun(existing_store(config.tracking), last_run(tmp_path)[1])
     with pytest.raises(UserError, match=r"sums: its runs are of adding, and compare reads runs that classify"):
         check_task("sums", [adding])
-    lengths = replace(adding)
-    vars(lengths)["config"] = run_config("task.name=length")  # as if they had been read
-    with pytest.raises(UserError, match=r"its runs are of length, and compare"):
-        check_task("lengths", [lengths])
-    vars(lengths)["metrics"] = Metrics({"test/accuracy": 0.5})
-    check_task("reviews", [lengths])
-
-
-def test_two_devices_are_refused_before_anything_is_made(tmp_path: Path) -> None:
-    config = small_config(tmp_path, "trainer.devices=2")
-    with pytest.raises(UserError, match=r"^trainer.devices=2: task=adding trains on one device; leave it out$"):
-        job_of(config)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_encoder_without_a_chosen_rate_takes_the_default_and_one_line_says_so_before_its_runs(

@@ -11,11 +11,11 @@ import pytest
 import torch
 import yaml
 
+from experiments.gradient.models import load_tested
 from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tasks import reviews
 from sentiment_rnn.tracking.checkpoints import CheckpointFiles, checkpoint_of, load_checkpoint
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store, existing_store
@@ -85,18 +85,18 @@ def test_a_study_refuses_a_planted_checkpoint(run: RecordedRun, proof: Path) -> 
     before = plant(path, proof)
     try:
         with pytest.raises(UserError, match=r"\.ckpt: not loaded") as refused:
-            reviews.load_tested(run)
+            load_tested(run)
     finally:
         path.write_bytes(before)
     assert "\n" not in str(refused.value)
     assert not proof.exists()
-    assert reviews.load_tested(run).training is False
+    assert load_tested(run).training is False
 
 
 def test_a_moved_store_keeps_its_checkpoints(run: RecordedRun, tmp_path: Path) -> None:
     shutil.copytree(run.store.directory / "checkpoints", tmp_path / "checkpoints")
     moved = replace(run.store, directory=tmp_path)
-    assert reviews.load_tested(replace(run, store=moved)).training is False
+    assert load_tested(replace(run, store=moved)).training is False
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 cut off", {"state_dict": 1}], ids=str)
@@ -152,7 +152,7 @@ def test_code_that_a_runs_configuration_names_is_neither_imported_nor_called(
     try:
         expected = "expected the class" if target == "os.getcwd" else "import planted first"
         with pytest.raises(UserError, match=expected):
-            reviews.load_tested(again(run))
+            load_tested(again(run))
     finally:
         path.write_text(before)
     assert not proof.exists()

@@ -109,7 +109,7 @@ def superfluous(store: Store) -> dict[str, str]:
 
 def test_a_run_by_loss_is_judged_by_its_loss_and_a_trial_by_nothing(store: Store) -> None:
     high = add_run(store, "a", val__best_loss=0.3)
-    trial = add_run(store, "b", val__best_loss=0.01, tags={TRIAL_TAG: "fast_dev_run"})
+    trial = add_run(store, "b", val__best_loss=0.01, tags={TRIAL_TAG: "limit_batches"})
     assert getattr(entry(store, high).best, "value", None) == 0.3
     assert entry(store, trial).best is None
 

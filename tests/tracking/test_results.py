@@ -48,7 +48,7 @@ def add_sweep(
     parent = client.create_run(experiment, tags=told | listed, run_name=name).info.run_id
     numbered = list(enumerate(jobs))
     for number, job in reversed(numbered) if backwards else numbered:
-        tags = {TRIAL_TAG: "fast_dev_run"} if number < trials else {}
+        tags = {TRIAL_TAG: "limit_batches"} if number < trials else {}
         tags |= (
             {DIVERGED_TAG: "the loss is nan in batch 3 of epoch 1, at learning rate 0.02"} if number == diverged else {}
         )
@@ -137,7 +137,7 @@ def test_gradients_are_read_by_steps_back_from_the_end(store: Store) -> None:
 
 def test_trials_are_left_out_and_a_sweep_of_trials_is_refused_in_one_line(store: Store) -> None:
     assert [result.encoder for result in results_of(store, find_sweep(store, "mixed"))] == ["bag"]
-    with pytest.raises(UserError, match=r"its runs are trials \(fast_dev_run\), which are not compared") as refused:
+    with pytest.raises(UserError, match=r"its runs are trials \(limit_batches\), which are not compared") as refused:
         results_of(store, find_sweep(store, "tried"))
     assert "\n" not in str(refused.value)
 

@@ -58,18 +58,17 @@ class RunConfig(Checked):
         """Set `trainer.epochs` and `trainer.patience` where they are null.
 
         Args:
-            batches: training batches of an epoch, on all devices together.
+            batches: training batches of an epoch.
             least_steps, patience: what the data ask for then.
 
         Returns:
             Training steps of the whole run.
         """
-        steps = -(-batches // (self.trainer.devices * self.trainer.nodes))
         if self.trainer.epochs is None:
-            self.trainer.epochs = max(EPOCHS, min(MOST_EPOCHS, -(-least_steps // steps)))
+            self.trainer.epochs = max(EPOCHS, min(MOST_EPOCHS, -(-least_steps // batches)))
         if self.trainer.patience is None:
             self.trainer.patience = patience
-        return self.trainer.epochs * steps
+        return self.trainer.epochs * batches
 
     @property
     def targets(self) -> list[str]:

@@ -100,18 +100,10 @@ class ReviewData(TaskData):
 
     def _loader(self, split: str, batch_size: int, shuffle: bool) -> ResumableLoader:
         reviews = self.reviews(split)
-        trainer = self.trainer
-        buckets = LengthBuckets(
-            reviews.lengths,
-            batch_size,
-            shuffle=shuffle,
-            seed=self.seed,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
-        )
+        buckets = LengthBuckets(reviews.lengths, batch_size, shuffle=shuffle, seed=self.seed)
         buckets.repeats = self.overfits
         # The sampler's item, a list of indices, is the dataset's key.
-        on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         return ResumableLoader(reviews, buckets, sampler=buckets, pin_memory=on_gpu)
 
     def state_dict(self) -> dict[str, int]:

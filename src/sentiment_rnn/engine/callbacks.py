@@ -7,7 +7,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
 
 from sentiment_rnn.tasks.job import Objective
 from sentiment_rnn.tracking.names import EPOCH_SECONDS, TOKENS_PER_SECOND
@@ -24,43 +23,46 @@ class EpochTimer(pl.Callback):
 
     def __init__(self, tokens: int) -> None:
         self.tokens = tokens
-        self.before = 0.0
-        """Seconds of this epoch before the run was interrupted."""
-        self.started = 0.0
-        self.ended = 0.0
+        self.seconds = 0.0
+        """Of this epoch so far."""
+        self.last = 0.0
+        """When they were counted."""
 
     def state_dict(self) -> dict[str, float]:
         """Seconds of this epoch so far."""
-        return {"seconds": self.before + self.ended - self.started}
+        return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         """Count on from there."""
-        self.before = state_dict["seconds"]
+        self.seconds = state_dict["seconds"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock for the rest of an epoch."""
-        self.started = self.ended = time.perf_counter()
+        self.last = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
-        self.before, self.started = 0.0, time.perf_counter()
+        self.seconds, self.last = 0.0, time.perf_counter()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """The last one of these is the end of the epoch's training."""
+        """Count the batch; the last one of these is the end of the epoch's training."""
         if trainer.is_last_batch and pl_module.device.type == "cuda":
             torch.cuda.synchronize()  # its steps run behind Python's
-        self.ended = time.perf_counter()
+        now = time.perf_counter()
+        self.seconds += now - self.last
+        self.last = now
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log the epoch, before the checkpoint after which a resumed run would not come by here again."""
-        seconds = self.before + self.ended - self.started
-        rates = {TOKENS_PER_SECOND: self.tokens / seconds} if self.tokens else {}
+        rates = {TOKENS_PER_SECOND: self.tokens / self.seconds} if self.tokens else {}
         for logger in trainer.loggers:
-            logger.log_metrics({EPOCH_SECONDS: seconds, **rates}, trainer.global_step - 1)
-        epochs = trainer.max_epochs or 0
-        if trainer.current_epoch == 0 and epochs * seconds > SOON and trainer.is_global_zero:
-            minutes = math.ceil(epochs * seconds / 60)
-            log.info("the first of %d epochs took %.1f s: training takes up to %d min", epochs, seconds, minutes)
+            logger.log_metrics({EPOCH_SECONDS: self.seconds, **rates}, trainer.global_step - 1)
+        minutes = (trainer.max_epochs or 0) * self.seconds / 60
+        if trainer.current_epoch == 0 and minutes * 60 > SOON:
+            log.info(
+                "the first of %d epochs took %.1f s: training takes up to %d min",
+                trainer.max_epochs, self.seconds, math.ceil(minutes),
+            )  # fmt: skip
 
 
 class EpochLines(pl.Callback):
@@ -72,7 +74,7 @@ class EpochLines(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say which epoch it was and how good it is."""
         epoch, epochs = trainer.current_epoch + 1, trainer.max_epochs or 0
-        if not trainer.is_global_zero or (epochs > 100 and epoch % 10 and epoch < epochs):
+        if epochs > 100 and epoch % 10 and epoch < epochs:
             return
         seen = trainer.callback_metrics
         values = ", ".join(f"{name} {float(seen[name]):.4f}" for name in ("train/loss", self.metric) if name in seen)
@@ -101,11 +103,7 @@ class StopAtTargetScore(pl.Callback):
         value = float(trainer.callback_metrics[self.objective.metric])
         better = value >= self.score if self.objective.mode == "max" else value <= self.score
         self.reached = self.reached + 1 if better else 0
-        self._end(trainer)
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A run that was interrupted behind its last epoch trains no further."""
-        self._end(trainer)
+        trainer.should_stop = trainer.should_stop or self.reached >= self.EPOCHS
 
     def state_dict(self) -> dict[str, int]:
         """The count."""
@@ -114,21 +112,6 @@ class StopAtTargetScore(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Count on from there."""
         self.reached = state_dict["reached"]
-
-    def _end(self, trainer: pl.Trainer) -> None:
-        trainer.should_stop = trainer.should_stop or self.reached >= self.EPOCHS
-
-
-class Patience(EarlyStopping):
-    """Lightning's early stopping, also of a run that was interrupted behind its last epoch: it trains no further."""
-
-    def __init__(self, objective: Objective, patience: int) -> None:
-        # A score that is no number is no end here: `FiniteLoss` says when a run has to end.
-        super().__init__(objective.metric, mode=objective.mode, patience=patience, check_finite=False)
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """End again."""
-        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class FiniteLoss(pl.Callback):
@@ -147,8 +130,7 @@ class FiniteLoss(pl.Callback):
         interval = getattr(trainer, "log_every_n_steps", 1)  # which Lightning sets, and does not declare
         if pl_module.device.type != "cpu" and trainer.global_step % interval and not trainer.is_last_batch:
             return
-        # The mean over all devices, so that all end: one that waits for another would only say that it is gone.
-        loss = float(trainer.strategy.reduce(outputs["loss"].detach().clone()))
+        loss = float(outputs["loss"])
         if not math.isfinite(loss):
             rate = trainer.optimizers[0].param_groups[0]["lr"]
             raise DivergedError(

@@ -1,9 +1,8 @@
-"""This machine: the processes, threads and devices of a run, the meaning of `auto`, and what is lacking."""
+"""This machine: the threads and the device of a run, the meaning of `auto`, and what is lacking."""
 
 import atexit
 import contextlib
 import functools
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +11,6 @@ from typing import Any, TypeVar
 import lightning.pytorch as pl
 import torch
 from filelock import FileLock, Timeout
-from lightning.fabric import Fabric
-from lightning.pytorch.strategies import StrategyRegistry
 from torch import nn
 
 from sentiment_rnn import runtime
@@ -31,27 +28,23 @@ OWN_OPTIONS = {"lr": "learning_rate", "weight_decay": "weight_decay"}
 Config = TypeVar("Config", bound=RunConfig)
 
 
-def set_up(config: Config) -> tuple[Config, Fabric]:
+def set_up(config: Config) -> Config:
     """Set this process up for a run: its threads and its random state.
 
     Returns:
-        The configuration with accelerator and precision as this machine has them, and the processes of the run, once
-        all are there. Lightning starts those that no scheduler and no `torchrun` has started, with this command.
+        The configuration with accelerator and precision as this machine has them.
 
     Raises:
         UserError: the GPU that was asked for is not there.
     """
     check_device(config)
     config = resolved(config)
-    trainer = config.trainer
-    processes = Fabric(accelerator=trainer.accelerator, devices=trainer.devices, num_nodes=trainer.nodes)
-    processes.launch()
-    runtime.prepare(threads_of(trainer))
+    runtime.prepare(threads_of(config.trainer))
     torch.backends.cudnn.allow_tf32 = config.precision != "float32"  # TF32 has 10 bits of mantissa, float32 23
-    if (trainer.jobs_at_once or 1) > 1:
-        trainer.progress_bar = False  # bars of several jobs would overwrite each other
+    if (config.trainer.jobs_at_once or 1) > 1:
+        config.trainer.progress_bar = False  # bars of several jobs would overwrite each other
     pl.seed_everything(config.seed, verbose=False)
-    return config, processes
+    return config
 
 
 def resolved(config: Config) -> Config:
@@ -66,15 +59,8 @@ def resolved(config: Config) -> Config:
 
 
 def threads_of(trainer: TrainerConfig) -> int:
-    """Processor threads of each process of a run: `trainer.threads`, or an equal share of the cores."""
-    processes = 1 if runtime.slurm_tasks() > 1 else trainer.devices  # the cores of a task are its own
-    return trainer.threads or max(1, runtime.cores() // (processes * (trainer.jobs_at_once or 1)))
-
-
-def devices_of(trainer: TrainerConfig) -> int | list[int]:
-    """Devices of a run for Lightning: of one that shares this machine's GPUs with others, the first that is free."""
-    shares = (trainer.jobs_at_once or 1) > 1 and trainer.devices == 1 and trainer.accelerator == "gpu"
-    return [own_gpu()] if shares else trainer.devices
+    """Processor threads of a run: `trainer.threads`, or an equal share of the cores."""
+    return trainer.threads or max(1, runtime.cores() // (trainer.jobs_at_once or 1))
 
 
 @functools.cache
@@ -90,11 +76,8 @@ def own_gpu() -> int:
 
 
 def check_device(config: RunConfig) -> None:
-    """Raise `UserError` for a GPU that is not there, or more of them than there are."""
-    trainer = config.trainer
-    if runtime.on_gpu(trainer.accelerator) and trainer.devices > (count := len(runtime.visible_gpus())):
-        raise UserError(f"trainer.devices={trainer.devices}: expected at most {count}, the GPUs that torch sees here")
-    if trainer.accelerator == "gpu" and not runtime.on_gpu("gpu"):
+    """Raise `UserError` for a GPU that is not there."""
+    if config.trainer.accelerator == "gpu" and not runtime.on_gpu("gpu"):
         raise UserError(
             f"trainer.accelerator=gpu: torch {torch.__version__} sees no CUDA device here; choose trainer=cpu or "
             "trainer=auto, or install a torch that fits the driver"
@@ -102,14 +85,8 @@ def check_device(config: RunConfig) -> None:
 
 
 def check_parts(config: RunConfig) -> None:
-    """Raise `UserError` for a strategy that is unknown or shards weights, a class that cannot be imported or is of
-    another kind, an encoder that refuses its arguments, or a pooling that does not fit."""
-    strategies = ("auto", *StrategyRegistry.available_strategies())
-    strategy = f"trainer.strategy={config.trainer.strategy}"
-    if config.trainer.strategy not in strategies:
-        raise UserError(f"{strategy}: no strategy of Lightning; expected auto, ddp or another of its documentation")
-    if config.trainer.strategy.startswith(("fsdp", "deepspeed")):
-        raise UserError(f"{strategy}: shards the weights, and gradients would be clipped by shard; give auto or ddp")
+    """Raise `UserError` for a class that cannot be imported or is of another kind, an encoder that refuses its
+    arguments, or a pooling that does not fit."""
     module_class(config.encoder._target_, "encoder._target_")
     if pooling := getattr(config, "pooling", None):
         kind = module_class(pooling._target_, "pooling._target_")
@@ -132,8 +109,6 @@ def check_parts(config: RunConfig) -> None:
 def _check_encoder(encoder: EncoderConfig, input_size: int) -> None:
     """Refuse a class that is no encoder, or whose model no file could hold."""
     target = f"encoder._target_={encoder._target_}"
-    if encoder._target_.replace(":", ".").rpartition(".")[0] not in sys.modules:
-        raise UserError(f"{target}: a class within another; expected one at the top of a module")
     built = _built(encoder.settings, input_size)
     if not hasattr(built, "output_size"):
         raise UserError(

@@ -15,6 +15,7 @@ import optuna
 from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.files import FileLock
@@ -32,62 +33,42 @@ PRUNERS = {"median": MedianPruner, "halving": SuccessiveHalvingPruner, None: Nop
 
 
 def pruning_of(run: TrackedRun, trial: int, objective: Objective) -> "list[Pruning]":
-    """The callback for a trial of a search; none where the search does not prune, or lies in a folder that this machine
-    does not see."""
+    """The callback for a trial of a search; none where the search lies in a folder that this machine does not see."""
     search = run.sweep.data.tags.get(SEARCH_TAG, "") if run.sweep else ""
     path = study_file(run.store, search)
     if not path.exists():
         log.info("%s: not seen on this machine; this trial is not pruned", path)
         return []
-    study = load_study(path)
-    if isinstance(study.pruner, NopPruner):
-        return []
-    return [Pruning(study, trial, objective.metric)]
+    return [Pruning(load_study(path), trial, objective.metric)]
 
 
 class Pruning(pl.Callback):
-    """Reports validation after every epoch, and stops training where the study's pruner says so.
+    """Reports validation after every epoch, and ends the trial before the next one where the study's pruner says so.
+
+    It keeps nothing: a trial that was killed asks the study again.
 
     Args:
-        trial: its number.
+        number: of the trial.
         metric: what validation measures the trial by.
     """
 
-    def __init__(self, study: optuna.Study, trial: int, metric: str) -> None:
-        self.study, self.number, self.metric = study, trial, metric
-        self.pruned = ""
-        """When it was pruned; empty where it was not."""
-
-    def state_dict(self) -> dict[str, str]:
-        """The study, and when it was pruned."""
-        return {"study": self.study.study_name, "pruned": self.pruned}
-
-    def load_state_dict(self, state_dict: dict[str, str]) -> None:
-        """A trial that was killed when it had been pruned stays pruned, in its own search."""
-        if state_dict["study"] == self.study.study_name:
-            self.pruned = state_dict["pruned"]
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """End again."""
-        trainer.should_stop = trainer.should_stop or bool(self.pruned)
+    def __init__(self, study: optuna.Study, number: int, metric: str) -> None:
+        self.study, self.number, self.metric = study, number, metric
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Report; on several devices the processes would have to agree, and a trial trains to its end."""
-        if trainer.world_size > 1:
-            return
+        """Report the epoch; a resumed run may validate one again."""
         epoch = trainer.current_epoch + 1
-        frozen = self.study.get_trials(deepcopy=False)[self.number]
-        trial = optuna.Trial(self.study, frozen._trial_id)
-        if epoch not in frozen.intermediate_values:  # a resumed run may validate an epoch again
+        if epoch not in self._trial().intermediate_values:
+            trial = optuna.Trial(self.study, self._trial()._trial_id)
             trial.report(float(trainer.callback_metrics[self.metric]), epoch)
-        if epoch < (trainer.max_epochs or 0) and trial.should_prune():
-            self.pruned = f"after epoch {epoch} of {trainer.max_epochs}"
-            trainer.should_stop = True
 
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Raise `PrunedError` where it was pruned."""
-        if self.pruned:
-            raise PrunedError(self.pruned)
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Raise `PrunedError` where the epochs so far are not worth another."""
+        if self.study.pruner.prune(self.study, self._trial()):
+            raise PrunedError(f"after epoch {trainer.current_epoch} of {trainer.max_epochs}")
+
+    def _trial(self) -> FrozenTrial:
+        return self.study.get_trials(deepcopy=False)[self.number]
 
 
 def study_file(store: Store, search: str) -> Path:

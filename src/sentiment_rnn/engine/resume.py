@@ -1,4 +1,4 @@
-"""Position of a run, within an epoch too, and when it is written, so that an interrupted run resumes."""
+"""The checkpoint from which a run resumes: where in its epoch the run is, and when it is written."""
 
 import logging
 import math
@@ -19,26 +19,34 @@ POSITION = "position"
 """Key of the position in a checkpoint."""
 
 
-class ResumePosition(pl.Callback):
-    """Keeps in every checkpoint where in its epoch a run is: the random states, and how many batches it was given; and
-    what it has logged.
+class LastCheckpoint(Checkpoint):
+    """Writes the checkpoint from which a run resumes: after every epoch, on a clock within one, and where a signal
+    asks the run to end. It holds the points of the run, how many batches the run was given, the random states, and
+    whether the run has ended early.
+
+    A signal in the last batch of an epoch or in validation waits for the end of the epoch.
 
     Args:
-        run: None in a process that does not record.
+        minutes: between two checkpoints within an epoch; 0 writes none.
     """
 
-    def __init__(self, run: TrackedRun | None) -> None:
+    def __init__(self, run: TrackedRun, minutes: float, interruption: Interruption) -> None:
         self.run = run
+        self.seconds = minutes * 60 or math.inf
+        self.interruption = interruption
+        self.written = 0.0
         self.resumed: dict[str, Any] | None = None
+        """The position in the checkpoint, until the first batch."""
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add the position and the points."""
-        checkpoint |= self.run.state() if self.run else {}
+        """Add the points and the position."""
         loader: Any = trainer.train_dataloader
+        checkpoint |= self.run.state()
         checkpoint[POSITION] = {
             "within_epoch": not trainer.is_last_batch,
+            "ended": trainer.should_stop,
             "batches": loader.state_dict(),
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state(pl_module.device) if pl_module.device.type == "cuda" else None,
@@ -47,21 +55,24 @@ class ResumePosition(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Keep it until training starts."""
-        self.resumed = checkpoint.get(POSITION)
+        """Keep the position until training starts."""
+        self.resumed = checkpoint[POSITION]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Skip the batches that were read; Lightning does not where a schedule has asked for the number of steps. Of
-        several devices, each but the first draws noise of its own from here on: the strategy gave all one seed."""
-        if trainer.global_rank:
-            torch.manual_seed(torch.initial_seed() + 1_000_003 * trainer.global_rank + trainer.global_step)
-        if self.resumed and self.resumed["within_epoch"]:
-            loader: Any = trainer.train_dataloader
-            loader.load_state_dict(self.resumed["batches"])
+        """Start the clock; skip the batches that were read, which Lightning does not where a schedule has asked for the
+        number of steps; and train no further where the run had ended early."""
+        self.written = time.monotonic()
+        self.interruption.listen()
+        self.interruption.deferred = True
+        if self.resumed:
+            trainer.should_stop = self.resumed["ended"]
+            if self.resumed["within_epoch"]:
+                loader: Any = trainer.train_dataloader
+                loader.load_state_dict(self.resumed["batches"])
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Go on from the random states, once all that Lightning does before the first batch is done."""
-        if self.resumed is None or trainer.global_rank:  # a checkpoint has those of rank 0
+        if self.resumed is None:
             return
         torch.set_rng_state(self.resumed["torch"].cpu())
         if self.resumed["cuda"] is not None and pl_module.device.type == "cuda":
@@ -70,43 +81,9 @@ class ResumePosition(pl.Callback):
             torch.empty((), dtype=torch.int64).random_()  # an epoch's loader draws a number before its first batch
         self.resumed = None
 
-
-class LastCheckpoint(Checkpoint):
-    """Writes the checkpoint from which a run resumes: after every epoch, on a clock within one, and where a signal
-    asks the run to end.
-
-    A signal in the last batch of an epoch or in validation waits for the end of the epoch. On several devices, a signal
-    ends the run at once, without a checkpoint of its own.
-
-    Args:
-        run: None in a process that does not record.
-        minutes: between two checkpoints within an epoch; 0 writes none.
-    """
-
-    def __init__(self, run: TrackedRun | None, minutes: float, interruption: Interruption) -> None:
-        self.run = run
-        self.path = run.folder / LAST if run else None
-        self.seconds = minutes * 60 or math.inf
-        self.interruption = interruption
-        self.written = 0.0
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
-        self.path = trainer.strategy.broadcast(self.path)
-        self.written = time.monotonic()
-        # On several devices, Lightning's handler of SIGTERM would wait for the other processes for ever.
-        self.interruption.listen()
-        self.interruption.deferred = trainer.world_size == 1
-
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the signals again."""
-        self.interruption.listen()
-
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Write one where it is time."""
         due = self.interruption.signal is not None or time.monotonic() - self.written >= self.seconds
-        if trainer.world_size > 1:
-            due = trainer.strategy.reduce_boolean_decision(due, all=False)
         if due and not trainer.is_last_batch:
             # The step's metrics first: a kill after the checkpoint would lose them, one before it repeats the step.
             trainer._logger_connector.update_train_step_metrics()
@@ -122,18 +99,19 @@ class LastCheckpoint(Checkpoint):
         if self.interruption.signal is not None:
             self.interruption.end()
 
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the signals again."""
+        self.interruption.listen()
+
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """The run ends."""
         self.interruption.deferred = False
 
     def _write(self, trainer: pl.Trainer) -> None:
-        assert self.path
-        count = len(self.run.points) if self.run else 0
-        trainer.save_checkpoint(self.path)
+        count, ends = len(self.run.points), self.interruption.signal is not None
+        trainer.save_checkpoint(self.run.folder / LAST)
         self.written = time.monotonic()
-        ends = self.interruption.signal is not None
-        if self.run:
-            self.run.send(count, wait=not ends)
+        self.run.send(count, wait=not ends)
         if ends:
             log.info("interrupted; checkpoint after %d steps written", trainer.global_step)
             self.interruption.end()

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -39,6 +39,9 @@ from sentiment_rnn.data.tokenizer import (
 )
 from sentiment_rnn.errors import UserError, printable
 from sentiment_rnn.model.network import SentimentNetwork, check_target
+
+if TYPE_CHECKING:  # it loads Lightning, which no prediction needs
+    from sentiment_rnn.data.datamodule import ReviewData
 
 FORMAT = 2
 ABOUT, VOCABULARY, WEIGHTS, TRAINING = (
@@ -117,14 +120,38 @@ class TrainedBackbone:
     """SHA-256 of its weights and its vocabulary."""
 
 
+def pack(
+    model: SentimentNetwork,
+    data: "ReviewData",
+    precision: str,
+    run_id: str,
+    label: str = "",
+    start: TrainedBackbone | None = None,
+) -> Package:
+    """The trained model as people use it, its temperature not yet fitted.
+
+    Args:
+        data: that it was trained and chosen on.
+        precision: in which it was trained.
+        run_id: of the run that made it.
+        label: its encoder's name for people.
+        start: the model from which it started, whose texts it has read too.
+    """
+    read, corpus = data.config, data.corpus
+    lengths = corpus.splits["train"].lengths
+    reading = Reading(
+        read.max_tokens, read.keep, read.eval_batch_size, precision, 1.0, run_id, read.name, int(lengths.min()),
+        int(lengths.max()), read.shuffle_span, label,
+    )  # fmt: skip
+    texts = [fingerprints(corpus.splits[name].documents()) for name in ("train", "validation")]
+    texts += [start.training_texts] if start else []
+    return Package(model, corpus.tokenizer, reading, np.unique(np.concatenate(texts)))
+
+
 def fingerprints(documents: Iterable[np.ndarray]) -> np.ndarray:
     """int64 [N]: a digest of the token ids of each text."""
-    return np.array([fingerprint(ids.astype("<i4").tobytes()) for ids in documents], dtype=np.int64)
-
-
-def fingerprint(content: bytes) -> int:
-    """A digest of 64 bits, signed."""
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little", signed=True)
+    digests = (hashlib.blake2b(ids.astype("<i4").tobytes(), digest_size=8).digest() for ids in documents)
+    return np.frombuffer(b"".join(digests), dtype="<i8").astype(np.int64)
 
 
 def write_package(package: Package, folder: Path) -> None:

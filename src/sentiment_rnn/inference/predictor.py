@@ -1,5 +1,6 @@
 """Texts in, probabilities out: tokenized, batched by length, in the order in which they came."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -103,30 +104,31 @@ def notes_of(reading: Reading) -> list[str]:
 
 
 class Doubts:
-    """Counts such texts part by part, and says in the end how many there were."""
+    """Counts texts whose answers are in doubt, part by part, and says in the end how many there were."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
-        self.texts = self.unknown = self.shorter = self.longer = 0
+        self.texts = 0
+        """Texts with a token."""
+        self.counts: Counter[str] = Counter()
+        """Texts for each reason for doubt."""
 
     def add(self, sentiments: Sentiments) -> None:
         """Count in a part that was answered."""
-        lengths = sentiments.known + sentiments.unknown
-        unknown, lengths = sentiments.unknown[lengths > 0], lengths[lengths > 0]
-        self.texts += len(lengths)
-        self.unknown += int(np.sum(unknown >= MANY_UNKNOWN * lengths))
-        if self.reading.longest:  # which models of version 0.4.0 did not record
-            self.shorter += int(np.sum(lengths < self.reading.shortest))
-            self.longer += int(np.sum(lengths > self.reading.longest))
+        reading, lengths = self.reading, sentiments.known + sentiments.unknown
+        self.texts += np.count_nonzero(lengths)
+        doubtful = {
+            "a third or more of the words are unknown": sentiments.unknown >= MANY_UNKNOWN * lengths,
+            f"shorter than any text in training ({reading.shortest} tokens)": lengths < reading.shortest,
+            # Which models of version 0.4.0 did not record.
+            f"longer than any text in training ({reading.longest} tokens)": lengths > (reading.longest or np.inf),
+        }
+        for reason, texts in doubtful.items():
+            self.counts[reason] += np.count_nonzero(texts & (lengths > 0))
 
     def reasons(self) -> dict[str, int]:
-        """Number of texts for each reason for doubt."""
-        counts = {
-            "a third or more of the words are unknown": self.unknown,
-            f"shorter than any text in training ({self.reading.shortest} tokens)": self.shorter,
-            f"longer than any text in training ({self.reading.longest} tokens)": self.longer,
-        }
-        return {reason: count for reason, count in counts.items() if count}
+        """Number of texts for each reason for doubt that there is."""
+        return dict(+self.counts)
 
     def lines(self) -> list[str]:
         """One line per reason for doubt."""

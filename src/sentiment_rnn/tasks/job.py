@@ -1,13 +1,17 @@
 """A task as the engine sees it: its data, its model, what it wants as good as possible, and what it records."""
 
 import os
+import tempfile
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from sentiment_rnn.config.code import loaded_code_digest
 from sentiment_rnn.config.components import class_having
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.data.datamodule import ReviewData, TaskData
+from sentiment_rnn.inference.package import Package, TrainedBackbone, pack, write_package
 from sentiment_rnn.model.training import TrainingModule
+from sentiment_rnn.tracking.models import PACKAGE
 from sentiment_rnn.tracking.names import PROTOCOL_VARIABLE
 from sentiment_rnn.tracking.run import TrackedRun
 
@@ -53,12 +57,12 @@ class Job(Protocol):
 
     @property
     def batches(self) -> int:
-        """Training batches of an epoch, on all devices together."""
+        """Training batches of an epoch."""
 
     def model(self) -> TrainingModule:
         """The model as training begins, drawn from the global random state or trained before."""
 
-    def before_training(self, model: TrainingModule, run: TrackedRun | None) -> None:
+    def before_training(self, model: TrainingModule, run: TrackedRun) -> None:
         """Record what is known of the data and of the untrained model."""
 
     def after_training(self, model: TrainingModule, run: TrackedRun) -> None:
@@ -103,9 +107,20 @@ class TextJob:
         """Training batches of an epoch."""
         return -(-len(self.data.reviews("train")) // self.config.data.batch_size)
 
-    def before_training(self, model: Any, run: TrackedRun | None) -> None:
+    def before_training(self, model: Any, run: TrackedRun) -> None:
         """Record the corpus."""
-        if run:
-            corpus = self.data.corpus
-            sizes = {split: len(texts) for split, texts in corpus.splits.items()}
-            run.log_data(self.config.data.name, corpus.digest, sizes)
+        corpus = self.data.corpus
+        sizes = {split: len(texts) for split, texts in corpus.splits.items()}
+        run.log_data(self.config.data.name, corpus.digest, sizes)
+
+    def packed(self, model: Any, run: TrackedRun, start: TrainedBackbone | None = None) -> Package:
+        """The trained model as people use it; `start` is what it started from."""
+        label = self.config.encoder.label_with(run.overrides)
+        return pack(model.cpu().eval(), self.data, self.config.precision, run.run_id, label, start)
+
+    def record_model(self, package: Package, run: TrackedRun) -> None:
+        """Record a packaged model, unless the run is a trial."""
+        if not self.config.trainer.trial:
+            with tempfile.TemporaryDirectory() as folder:
+                write_package(package, Path(folder, PACKAGE))
+                run.log_model(Path(folder, PACKAGE), self.config.tags)

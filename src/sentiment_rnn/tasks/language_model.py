@@ -2,10 +2,8 @@
 
 import copy
 import math
-import tempfile
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +14,6 @@ from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.language_model import LanguageModel
 from sentiment_rnn.tasks.job import Objective, TextJob
-from sentiment_rnn.tracking.models import PACKAGE
 from sentiment_rnn.tracking.names import BEST_LOSS
 from sentiment_rnn.tracking.run import TrackedRun
 
@@ -56,16 +53,7 @@ class LanguageModelJob(TextJob):
 
     def after_training(self, model: Any, run: TrackedRun) -> None:
         """Record the packaged model, which is all that a language model is for."""
-        config = self.config
-        if config.trainer.trial:
-            return
-        from sentiment_rnn.tasks.artifacts import pack, write_whole_package  # it loads SciPy
-
-        label = config.encoder.label_with(run.overrides)
-        package = pack(model.cpu().eval(), self.data, config.precision, run.run_id, label)
-        with tempfile.TemporaryDirectory() as folder:
-            write_whole_package(package, 1.0, self.data, Path(folder, PACKAGE))
-            run.log_model(Path(folder, PACKAGE), config.tags)
+        self.record_model(self.packed(model, run), run)
 
     def summary(self, scores: dict[str, float]) -> str:
         """`lstm, language model, seed 0: validation 4.4543 nats a token, perplexity 86.0`."""

@@ -15,7 +15,7 @@ from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.data.corpus import Corpus
 from sentiment_rnn.data.review import SPLITS
 from sentiment_rnn.errors import UserError, as_given
-from sentiment_rnn.inference.package import ABOUT, TrainedBackbone, fingerprints, read_backbone, restored
+from sentiment_rnn.inference.package import TrainedBackbone, fingerprints, read_backbone, restored
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tracking.models import DATA, checked_model, fetch_model, fetch_run_model, is_registered, names_folder
 from sentiment_rnn.tracking.names import ENCODER_TAG, SWEEP_TAG
@@ -46,11 +46,8 @@ def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
     place, digest = config.pretrained, config.pretrained_digest
     if place is None:
         return None
-    folder, tracking = Path(place).expanduser(), tuple(asdict(config.tracking).items())
-    is_folder = names_folder(place) or (folder / ABOUT).is_file()
-    start = _in_folder(folder) if is_folder else _in_store(place, tracking)
-    start = start or _in_store(_run_of_sweep(place, config, config.tracking), tracking)
-    assert start  # the run of a sweep is there
+    is_folder = names_folder(place)
+    start = read_backbone(checked_model(Path(place).expanduser()) / DATA) if is_folder else _recorded(place, config)
     if digest not in (None, start.digest):
         raise UserError(
             f"pretrained={place}: it is another model by now; its digest is {start.digest}, and "
@@ -100,8 +97,12 @@ def _decisive(encoder: Mapping[str, Any], embedding: Mapping[str, Any], tokenize
     return values | {"data.tokenizer": tokenizer}
 
 
-def _in_folder(folder: Path) -> TrainedBackbone:
-    return read_backbone(folder if (folder / ABOUT).is_file() else checked_model(folder) / DATA)
+def _recorded(name: str, config: ReviewConfig) -> TrainedBackbone:
+    """The model of a run, a registered one, or that of a sweep's run."""
+    tracking = tuple(asdict(config.tracking).items())
+    start = _in_store(name, tracking) or _in_store(_run_of_sweep(name, config, config.tracking), tracking)
+    assert start  # the run of a sweep is there
+    return start
 
 
 @functools.lru_cache(maxsize=2)  # the jobs of a sweep start from one, which a sweep may have trained

@@ -1,33 +1,24 @@
 """The job of a run on reviews: is a review positive?"""
 
 import copy
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from sentiment_rnn.config.components import named_by_file
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.data.datamodule import ReviewData
-from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID, check_splitter
-from sentiment_rnn.errors import UserError
-from sentiment_rnn.inference.package import TrainedBackbone
+from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
+from sentiment_rnn.inference.predictions import Predictions, calibrate, surest_mistakes
+from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.inference.probes import gradient_by_step_back
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.model.network import check_target
 from sentiment_rnn.tasks.job import Objective, TextJob
 from sentiment_rnn.tasks.pretrained import note_texts_read, settle_pretrained, start_from
-from sentiment_rnn.tracking.checkpoints import checkpoint_of, load_checkpoint
-from sentiment_rnn.tracking.models import PACKAGE
-from sentiment_rnn.tracking.names import BEST_ACCURACY
-from sentiment_rnn.tracking.results import RecordedRun
+from sentiment_rnn.tracking.names import BEST_ACCURACY, TEMPERATURE
 from sentiment_rnn.tracking.run import TrackedRun
-
-OUR_SOURCES = ("sentiment_rnn.data.sources.",)
-"""Modules that a run may name as its source without anybody having imported it."""
 
 
 class ReviewJob(TextJob):
@@ -49,40 +40,41 @@ class ReviewJob(TextJob):
             start_from(self.start, model)
         return model
 
-    def before_training(self, model: Any, run: TrackedRun | None) -> None:
+    def before_training(self, model: Any, run: TrackedRun) -> None:
         """Record the corpus; keep the untrained model, whose gradient waits until training is done: nobody waits for it
         at the start."""
         super().before_training(model, run)
-        if run:
-            if self.start:
-                note_texts_read(self.start, self.data.corpus)
-            self.untrained = copy.deepcopy(model)
+        if self.start:
+            note_texts_read(self.start, self.data.corpus)
+        self.untrained = copy.deepcopy(model)
 
     def after_training(self, model: Any, run: TrackedRun) -> None:
         """Record predictions, calibration and gradients; unless the run leaves results alone, figures, mistakes and the
         model as people use it too."""
         # Here, not above: it loads SciPy, for which no training step waits.
-        from sentiment_rnn.tasks.artifacts import calibration_metrics, fitted_temperature, gather_predictions, pack
+        from sentiment_rnn.report.evaluation import MISTAKES, calibration_error, cross_entropy, fit_temperature
 
-        label = self.config.encoder.label_with(run.overrides)
-        package = pack(model.cpu().eval(), self.data, self.config.precision, run.run_id, label, self.start)
-        temperature = fitted_temperature(package, self.data)
+        package = self.packed(model, run, self.start)
+        validation = self.data.corpus.splits["validation"]
+        temperature = fit_temperature(Predictor(package).logits_of(validation).numpy(), validation.labels)
         predictions = gather_predictions(model, self.data, temperature)
-        run.log_metrics(calibration_metrics(predictions))
+        probabilities, labels = predictions.probabilities, predictions.labels
+        run.log_metrics(
+            {
+                TEMPERATURE: temperature,
+                "test/loss_calibrated": cross_entropy(probabilities, labels),
+                "test/calibration_error_calibrated": calibration_error(probabilities, labels),
+            }
+        )
         sample = gradient_sample(self.data, self.config.seed)
         run.log_gradients(gradient_by_step_back(self.untrained, sample), gradient_by_step_back(model, sample))
         run.log_predictions(predictions)
-        if not self.config.tracking.records_all:
-            return
-        # They load matplotlib.
-        from sentiment_rnn.report.plotting import prediction_figures
-        from sentiment_rnn.tasks.artifacts import describe_mistakes, write_whole_package
+        if self.config.tracking.records_all:
+            from sentiment_rnn.report.plotting import prediction_figures  # it loads matplotlib
 
-        run.log_pictures(prediction_figures(predictions), describe_mistakes(predictions, self.data))
-        if not self.config.trainer.trial:
-            with tempfile.TemporaryDirectory() as folder:
-                write_whole_package(package, temperature, self.data, Path(folder, PACKAGE))
-                run.log_model(Path(folder, PACKAGE), self.config.tags)
+            mistakes = describe_mistakes(predictions, self.data, MISTAKES)
+            run.log_pictures(prediction_figures(predictions), mistakes)
+            self.record_model(replace(package, reading=replace(package.reading, temperature=temperature)), run)
 
     def summary(self, scores: dict[str, float]) -> str:
         """`lstm, pooling last, seed 0: validation 0.8801, test 0.8850`."""
@@ -109,49 +101,39 @@ def build_model(config: ReviewConfig, vocabulary_size: int) -> SentimentClassifi
     )
 
 
+def gather_predictions(model: SentimentClassifier, data: ReviewData, temperature: float) -> Predictions:
+    """Every test review's prediction, in the order of the split."""
+    split = data.corpus.splits["test"]
+    logits = torch.full((len(split),), float("nan"))
+    for indices, values in model.predictions:
+        logits[indices] = values
+    return Predictions(
+        probabilities=calibrate(logits, temperature),
+        labels=np.array(split.labels),
+        lengths=split.lengths,
+        lags=np.array(split.lags),
+        logits=logits.numpy(),
+        temperature=temperature,
+    )
+
+
 def gradient_sample(data: ReviewData, seed: int, size: int = 128) -> Batch:
     """A batch of validation reviews, the same for every encoder of a seed."""
     reviews = data.reviews("validation")
     return reviews[np.random.default_rng(seed).permutation(len(reviews))[:size].tolist()]
 
 
-def data_of(result: RecordedRun) -> ReviewData:
-    """The reviews that a run read; raises `UserError` where they are gone, or their source is not to be trusted."""
-    _check_source(result.config.data._target_)
-    check_splitter(result.config.data.tokenizer)
-    start = start_of(result)
-    return ReviewData(result.config.data, result.seed, start.tokenizer if start else None)
-
-
-def start_of(result: RecordedRun) -> TrainedBackbone | None:
-    """What a run started from, in the store in which the run was found; None where its weights were drawn."""
-    place = {"uri": result.store.uri, "directory": str(result.store.directory)}
-    return settle_pretrained(replace(result.config, tracking=replace(result.config.tracking, **place)))
-
-
-def load_tested(result: RecordedRun) -> SentimentClassifier:
-    """The model of the checkpoint that was tested; raises `UserError` where it is gone or not to be trusted."""
-    path = checkpoint_of(result)
-    weights = load_checkpoint(path)["state_dict"]
-    try:
-        model = build_untrained(result.config, len(weights["backbone.embedding.weight"]))
-        model.load_state_dict(weights)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise UserError(
-            f"{path}: not a checkpoint of this run's model; delete the run in MLflow and train it again"
-        ) from error
-    return model
-
-
-def build_untrained(config: ReviewConfig, vocabulary_size: int) -> SentimentClassifier:
-    """The model of a run with weights that are drawn; raises `UserError` for a part that is not to be trusted."""
-    for part in ("encoder", "pooling"):
-        check_target(part, getattr(config, part)._target_)
-    return build_model(config, vocabulary_size).eval()
-
-
-def _check_source(target: str) -> None:
-    """Refuse what a run names as its source of reviews, unless it is one and `named_by_file` takes it."""
-    source = named_by_file("data", target, OUR_SOURCES)
-    if not isinstance(source, type) or not all(hasattr(source, method) for method in ("fingerprint", "read")):
-        raise UserError(f"data._target_={target}: no source of reviews; expected a class with `fingerprint` and `read`")
+def describe_mistakes(predictions: Predictions, data: ReviewData, count: int) -> list[dict[str, Any]]:
+    """The most confident mistakes, for a person to read, as the encoder read them."""
+    reviews = data.reviews("test")
+    tokenizer = data.corpus.tokenizer
+    return [
+        {
+            "review": reviews.split.names[index],
+            "probability": round(float(predictions.probabilities[index]), 4),
+            "label": int(predictions.labels[index]),
+            "rating": int(reviews.split.ratings[index]),
+            "text": " ".join(tokenizer.decode(reviews.tokens_of(index))),
+        }
+        for index in surest_mistakes(predictions.probabilities, predictions.labels, count)
+    ]

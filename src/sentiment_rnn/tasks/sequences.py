@@ -20,12 +20,10 @@ class SequenceJob:
     tests = True
 
     def __init__(self, config: SequenceConfig) -> None:
-        task = f"task={config.task.name}"
-        for key in ("devices", "nodes"):
-            if (value := getattr(config.trainer, key)) > 1:
-                raise UserError(f"trainer.{key}={value}: {task} trains on one device; leave it out")
         if config.encoder.bidirectional:
-            raise UserError(f"encoder.bidirectional=true: {task} reads from the left alone; leave it out")
+            raise UserError(
+                f"encoder.bidirectional=true: task={config.task.name} reads from the left alone; leave it out"
+            )
         self.config = config
         self.task = task_of(config.task)
         self.data = SequenceData(config.task, config.seed)
@@ -49,7 +47,7 @@ class SequenceJob:
             optimizer=asdict(self.config.optimizer),
         )
 
-    def before_training(self, model: Any, run: TrackedRun | None) -> None:
+    def before_training(self, model: Any, run: TrackedRun) -> None:
         """Nothing: the configuration says all of the data."""
 
     def after_training(self, model: Any, run: TrackedRun) -> None:

@@ -1,13 +1,13 @@
-"""Names in a finished run are never imported, and only an object of the right kind is called."""
+"""Whoever measures runs of somebody else is promised that names in them are not imported, and that only a source of
+reviews is called."""
 
 import sys
 
 import pytest
 
+from experiments.gradient.models import data_of
 from made_results import make_result
-from sentiment_rnn.config.components import named_by_file
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tasks.reviews import OUR_SOURCES, data_of
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,3 @@ def test_a_source_or_tokenizer_of_a_stranger_is_refused(target: str, tokenizer: 
     with pytest.raises(UserError, match=message):
         data_of(make_result(_target_=target, tokenizer=tokenizer))
     assert "this" not in sys.modules
-
-
-def test_the_sources_of_this_package_are_trusted() -> None:
-    for target in ("sentiment_rnn.data.sources.files.Files", "sentiment_rnn.data.sources.imdb:Imdb"):
-        named = named_by_file("data", target, OUR_SOURCES)
-        assert hasattr(named, "fingerprint")
