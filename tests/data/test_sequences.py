@@ -1,21 +1,19 @@
 """Tasks on sequences ask what their papers say, and every encoder of a seed reads the same ones."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 from types import SimpleNamespace
 
 import hypothesis.strategies as st
-import lightning.pytorch as pl
 import pytest
 import torch
 from hypothesis import given, settings
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from sentiment_rnn.config.sections import SequenceTaskConfig
+from sentiment_rnn.data.datamodule import ResumableLoader
 from sentiment_rnn.data.sequences import (
     GeneratedSequences,
     SequenceData,
@@ -137,10 +135,13 @@ def test_the_sequences_of_an_epoch_are_the_same_whatever_came_before() -> None:
 
 
 def test_the_place_in_an_epoch_resumes_that_epoch_and_no_other() -> None:
-    begun = GeneratedSequences(CONFIG, 0, "train", lambda: 1)
+    def loader(epoch: int) -> ResumableLoader:
+        return ResumableLoader(GeneratedSequences(CONFIG, 0, "train", lambda: epoch), lambda: epoch)
+
+    begun = loader(1)
     list(zip(range(2), begun, strict=False))
     for epoch, given_out in ((1, 2), (2, 0)):
-        resumed = GeneratedSequences(CONFIG, 0, "train", lambda epoch=epoch: epoch)
+        resumed = loader(epoch)
         resumed.load_state_dict(begun.state_dict())
         assert torch.equal(drawn(resumed), of_epoch(epoch)[16 * given_out :])
 
@@ -162,77 +163,24 @@ def test_the_number_of_tokens_is_that_of_all_steps_drawn(name: str, split: str) 
     assert len(sequences) == sum(1 for _ in sequences)
 
 
-@pytest.mark.parametrize("key", ["symbols", "alphabet"])
-def test_copying_asks_for_symbols_and_an_alphabet(key: str) -> None:
-    with pytest.raises(UserError, match=f"^task.{key}=null: expected a number for copying"):
-        replace(OF_TASK["copying"], **{key: None})
+@pytest.mark.parametrize(
+    ("task", "change", "said"),
+    [
+        ("copying", {"symbols": None}, "task.symbols=null: expected a number for copying"),
+        ("copying", {"alphabet": None}, "task.alphabet=null: expected a number for copying"),
+        ("adding", {"symbols": 3}, "task.symbols=3: expected a number for copying, null for adding"),
+    ],
+)
+def test_symbols_and_an_alphabet_are_asked_of_the_tasks_that_have_some(
+    task: str, change: dict[str, int | None], said: str
+) -> None:
+    with pytest.raises(UserError, match=f"^{said}"):
+        replace(OF_TASK[task], **change)
 
 
-def test_adding_has_neither() -> None:
-    with pytest.raises(UserError, match=r"^task.symbols=3: expected a number for copying, null for adding"):
-        replace(CONFIG, symbols=3)
-
-
-def test_a_task_has_a_title() -> None:
-    assert CONFIG.title == "adding over 12 steps"
-    copying = OF_TASK["copying"]
-    assert copying.title == "copying 3 symbols over 12 steps"
-    assert replace(copying, symbols=1).title == "copying 1 symbol over 12 steps"
-
-
-class Recorder(pl.LightningModule):
-    """One weight, and the inputs of every batch that it got, by split and epoch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(()))
-        self.seen: dict[tuple[str, int], list[Sequences]] = defaultdict(list)
-
-    def training_step(self, batch: Sequences, batch_idx: int) -> Tensor:
-        """The batch is kept."""
-        self.seen["train", self.current_epoch].append(batch)
-        return (self.weight - batch.targets.mean()) ** 2
-
-    def validation_step(self, batch: Sequences, batch_idx: int) -> None:
-        """The batch is kept."""
-        self.seen["validation", self.current_epoch].append(batch)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """SGD on the one weight."""
-        return torch.optim.SGD(self.parameters(), lr=0.1)
-
-
-def fit(epochs: int, checkpoint: Path | None = None) -> tuple[Recorder, pl.Trainer]:
-    """The module after training up to that epoch, resumed from the checkpoint."""
-    trainer = pl.Trainer(
-        accelerator="cpu", max_epochs=epochs, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, num_sanity_val_steps=0,
-    )  # fmt: skip
-    module = Recorder()
-    trainer.fit(module, datamodule=SequenceData(CONFIG, seed=3), ckpt_path=checkpoint)
-    return module, trainer
-
-
-@pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:.*IterableDataset.* has `__len__`")
-@pytest.mark.filterwarnings("ignore:.*LeafSpec")
-def test_a_trainer_gets_the_sequences_of_its_epoch_and_so_does_a_resumed_one(tmp_path: Path) -> None:
-    whole, _ = fit(3)
-    for epoch in range(3):
-        assert torch.equal(drawn(whole.seen["train", epoch]), of_epoch(epoch, seed=3))
-        validation = drawn(GeneratedSequences(CONFIG, 3, "validation"))
-        assert torch.equal(drawn(whole.seen["validation", epoch]), validation)
-    _, trainer = fit(1)
-    trainer.save_checkpoint(tmp_path / "first.ckpt")
-    resumed, _ = fit(3, tmp_path / "first.ckpt")
-    assert {epoch for split, epoch in resumed.seen if split == "train"} == {1, 2}
-    assert all(torch.equal(drawn(resumed.seen["train", epoch]), of_epoch(epoch, seed=3)) for epoch in (1, 2))
-    assert torch.equal(resumed.weight, whole.weight)
-
-
-def test_overfitting_gives_the_sequences_of_the_first_epoch_in_every_one_and_in_validation() -> None:
-    data = SequenceData(CONFIG, seed=0)
-    data.overfits = True
+def test_a_trainer_gets_the_sequences_of_its_epoch_and_the_same_validation_in_each() -> None:
+    data, validation = SequenceData(CONFIG, seed=3), drawn(GeneratedSequences(CONFIG, 3, "validation"))
     for epoch in range(2):
         data.trainer = SimpleNamespace(current_epoch=epoch)  # type: ignore[assignment]
-        assert torch.equal(drawn(data.train_dataloader()), of_epoch(0))
-        assert torch.equal(drawn(data.val_dataloader()), of_epoch(0))
+        assert torch.equal(drawn(data.train_dataloader()), of_epoch(epoch, seed=3))
+        assert torch.equal(drawn(data.val_dataloader()), validation)

@@ -17,7 +17,6 @@ from sentiment_rnn.config.sections import DataConfig
 from sentiment_rnn.data.corpus import load_corpus
 from sentiment_rnn.data.tokenizer import (
     PADDING,
-    PADDING_ID,
     TORCHTEXT,
     UNKNOWN,
     UNKNOWN_ID,
@@ -55,14 +54,6 @@ def build_tokenizer(documents: list[list[str]], name: str = "basic_english") -> 
 )
 def test_the_tokenizer_lowers_case_and_parts_punctuation(text: str, tokens: list[str]) -> None:
     assert splitter("basic_english")(text) == tokens
-
-
-def test_padding_is_zero_and_unknown_is_one() -> None:
-    vocabulary = build_vocabulary([["b", "b", "a"]], size=10, minimum_frequency=1)
-    assert (PADDING_ID, UNKNOWN_ID) == (0, 1)
-    assert vocabulary[PADDING] == 0
-    assert vocabulary[UNKNOWN] == 1
-    assert Tokenizer("basic_english", vocabulary).ids(["b", "a"]).tolist() == [2, 3]
 
 
 def test_a_word_outside_the_vocabulary_is_unknown() -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -38,12 +37,3 @@ def test_a_trial_takes_so_many_steps_and_is_marked(tmp_path: Path) -> None:
     assert len(client.get_metric_history(run.info.run_id, "val/loss")) == 2
     assert "test/accuracy" in run.data.metrics
     assert not run.outputs.model_outputs, "no model of a trial is logged"
-
-
-def test_overfitting_reads_the_batches_of_the_first_epoch_in_every_one(tmp_path: Path) -> None:
-    still = ("optimizer.learning_rate=1e-12", "embedding.dropout=0", "embedding.word_dropout=0")
-    client, run = tried(tmp_path, "trainer.overfit_batches=2", *still)
-    assert run.data.tags["sentiment_rnn.trial"] == "overfit_batches"
-    norms = [point.value for point in client.get_metric_history(run.info.run_id, "train/gradient_norm")]
-    assert norms[:2] == pytest.approx(norms[2:])
-    assert norms[0] != pytest.approx(norms[1])

@@ -13,7 +13,6 @@ from sentiment_rnn.model.encoders import Lstm
 from sentiment_rnn.model.network import Backbone
 
 E, H = 6, 5
-EACH_ENCODER = pytest.mark.parametrize("encoder", ["Bag", "Rnn", "ReluRnn", "Gru", "Lstm"])
 
 
 def encoder_settings(encoder: str, **settings: Any) -> dict[str, Any]:
@@ -41,15 +40,6 @@ def build_classifier(encoder: str = "Lstm", pooling: str = "Last", seed: int = 0
         pooling={"_target_": f"sentiment_rnn.model.pooling.{pooling}", "name": pooling, "dropout": 0.0},
         optimizer={},
     ).eval()
-
-
-def test_padding_is_embedded_as_zeros_and_never_trained(batch: Batch) -> None:
-    backbone = build_backbone(padding_id=0)
-    embedded = backbone.embed(batch.tokens)
-    assert not embedded[batch.tokens == 0].any()
-    assert embedded[batch.tokens != 0].abs().amax(1).gt(0).all()
-    backbone(batch.tokens, batch.lengths).sum().backward()
-    assert not backbone.embedding.weight.grad[0].any()
 
 
 # Word dropout
@@ -91,16 +81,6 @@ def test_no_dropout_outside_training(batch: Batch) -> None:
 
 
 # Weights
-
-
-@EACH_ENCODER
-def test_weights_can_be_handed_to_a_classifier_of_another_pooling(batch: Batch, encoder: str) -> None:
-    first, second = build_classifier(encoder, "Last", seed=1), build_classifier(encoder, "MeanMax", seed=2)
-    head = {name: value.clone() for name, value in second.state_dict().items() if not name.startswith("backbone.")}
-    assert not torch.equal(first.backbone(batch.tokens, batch.lengths), second.backbone(batch.tokens, batch.lengths))
-    second.backbone.load_state_dict(first.backbone.state_dict())
-    assert torch.equal(first.backbone(batch.tokens, batch.lengths), second.backbone(batch.tokens, batch.lengths))
-    assert all(torch.equal(second.state_dict()[name], value) for name, value in head.items())
 
 
 def test_a_seed_gives_the_weights_that_it_always_gave() -> None:

@@ -27,7 +27,7 @@ from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.encoders.gru import Gru
 from sentiment_rnn.model.encoders.lru import Lru
 from sentiment_rnn.model.encoders.lstm import Lstm
-from sentiment_rnn.model.encoders.min_lstm import MinLstm
+from sentiment_rnn.model.encoders.min_rnn import MinLstm
 from sentiment_rnn.model.encoders.recurrent import Recurrent
 from sentiment_rnn.model.encoders.rnn import ReluRnn, Rnn
 
@@ -109,24 +109,6 @@ class MinGru(Recurrent):
     cell = Cell("zh", min_gru_step, recurrent="")
 
 
-@pytest.mark.parametrize("recurrent_init", ["orthogonal", "identity", "uniform"])
-def test_a_cell_that_sees_no_state_has_no_recurrent_weights_and_equals_its_equations(recurrent_init: str) -> None:
-    encoder, inputs = MinGru(E, hidden_size=H, recurrent_init=recurrent_init), torch.randn(3, 8, E)
-    weights = dict(encoder.forwards[0].named_parameters())
-    assert {name: list(weight.shape) for name, weight in weights.items()} == {
-        "weight_ih_l0": [2 * H, E], "bias_ih_l0": [2 * H],
-    }  # fmt: skip
-    w_z, w_h = weights["weight_ih_l0"].split(H)
-    b_z, b_h = weights["bias_ih_l0"].split(H)
-    h, expected = torch.zeros(3, H), []
-    for x in inputs.unbind(1):
-        z = torch.sigmoid(x @ w_z.T + b_z)
-        h = (1 - z) * h + z * (x @ w_h.T + b_h)
-        expected.append(h)
-    states = encoder(inputs, torch.tensor([8, 5, 8]))
-    torch.testing.assert_close(states, torch.stack(expected, 1), atol=1e-6, rtol=1e-5)
-
-
 @pytest.mark.parametrize("shape", [{}, {"layers": 2, "bidirectional": True}, {"gradient_steps": 3}])
 def test_a_cell_that_is_not_compiled_learns_and_is_looked_into(batch: Batch, shape: dict[str, Any]) -> None:
     torch.manual_seed(0)
@@ -174,14 +156,6 @@ def test_a_cell_of_ones_own_is_read_by_its_own_step_whatever_it_extends(kind: ty
     states = encoder(inputs, torch.tensor([5, 5]))
     torch.testing.assert_close(states, cells.states(encoder.forwards[0], inputs))
     assert states.abs().max() < 0.5
-
-
-def test_a_cell_that_is_read_all_at_once_has_no_recurrent_weights() -> None:
-    class Forgetful(Recurrent):
-        cell = MinLstm.cell._replace(recurrent=None)
-
-    with pytest.raises(ValueError, match='expected recurrent=""'):
-        Forgetful(E, hidden_size=H)
 
 
 @pytest.mark.parametrize("kind", [MinLstm, Lru])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sentiment_rnn.model.network import RowEmbedding, TextDropout
+from sentiment_rnn.model.network import RowEmbedding
 
 
 def gradient(embedding: nn.Embedding, tokens: Tensor) -> Tensor:
@@ -39,14 +39,3 @@ def test_a_dense_gradient_is_pytorchs() -> None:
     mine = gradient(ours, tokens)
     assert not mine.is_sparse
     assert torch.equal(mine, gradient(theirs, tokens))
-
-
-def test_variational_dropout_has_one_mask_for_a_text_and_another_for_the_next() -> None:
-    torch.manual_seed(0)
-    embedded = torch.ones(3, 50, 40)
-    dropped = TextDropout(0.4)(embedded)
-    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
-    assert not torch.equal(dropped[0], dropped[1])
-    assert (dropped == 0).float().mean() == pytest.approx(0.4, abs=0.1)
-    assert dropped.unique().tolist() == pytest.approx([0, 1 / 0.6])
-    assert TextDropout(0.4).eval()(embedded) is embedded

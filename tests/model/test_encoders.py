@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from torch import Tensor, nn
-from torch.nn.functional import pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sentiment_rnn.model import encoders
@@ -15,16 +14,13 @@ from sentiment_rnn.model.cells import steps
 from sentiment_rnn.model.encoders.bag import Bag
 from sentiment_rnn.model.encoders.gru import Gru
 from sentiment_rnn.model.encoders.lstm import Lstm
-from sentiment_rnn.model.encoders.min_gru import MinGru
-from sentiment_rnn.model.encoders.min_lstm import MinLstm
+from sentiment_rnn.model.encoders.min_rnn import MinGru, MinLstm
 from sentiment_rnn.model.encoders.recurrent import (
     Gated,
     Recurrent,
     biases,
     gates_of,
     recurrent_matrices,
-    reorder,
-    reversal,
 )
 from sentiment_rnn.model.encoders.rnn import ReluRnn, Rnn
 from sentiment_rnn.model.encoders.slstm import SLstm
@@ -101,22 +97,6 @@ def test_states_and_gradients_are_those_of_packed_sequences(
 
 @CELLS
 @SHAPES
-@given(lengths=lengths_of_a_batch, seed=st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
-def test_a_review_has_the_same_states_alone_and_in_a_batch(
-    cell: type[Recurrent], layers: int, bidirectional: bool, lengths: list[int], seed: int
-) -> None:
-    encoder = random_encoder(cell, layers=layers, bidirectional=bidirectional)
-    embedded, sizes = embedded_batch(lengths, seed)
-    together = encoder(embedded, sizes)
-    for review, length in enumerate(lengths):
-        alone = encoder(embedded[review : review + 1, :length], sizes[review : review + 1])
-        # Relative too: the states of a rectifier have no bound.
-        torch.testing.assert_close(together[review, :length], alone[0], atol=1e-5, rtol=1e-6)
-
-
-@CELLS
-@SHAPES
 @given(lengths=lengths_of_a_batch, padding=st.sampled_from([1e30, float("inf"), float("nan"), -3.0]))
 @settings(max_examples=20, deadline=None)
 def test_what_stands_in_the_padding_does_not_matter(
@@ -127,31 +107,6 @@ def test_what_stands_in_the_padding_does_not_matter(
     zeros = encoder(embedded_batch(lengths)[0], sizes)
     filled = encoder(embedded_batch(lengths, padding=padding)[0], sizes)
     torch.testing.assert_close(filled[valid(lengths)], zeros[valid(lengths)], atol=1e-6, rtol=0)
-
-
-@given(lengths=lengths_of_a_batch)
-def test_reversal_reverses_within_the_length_and_leaves_padding(lengths: list[int]) -> None:
-    embedded, sizes = embedded_batch(lengths, padding=-1.0)
-    reversed_ = reorder(embedded, reversal(sizes, max(lengths)))
-    for review, length in enumerate(lengths):
-        assert torch.equal(reversed_[review, :length], embedded[review, :length].flip(0))
-        assert torch.equal(reversed_[review, length:], embedded[review, length:])
-
-
-@given(lengths=lengths_of_a_batch, time_first=st.booleans())
-@settings(deadline=None)
-def test_reversed_rows_have_the_gradient_of_each_number_by_itself(lengths: list[int], time_first: bool) -> None:
-    embedded, sizes = embedded_batch(lengths, padding=-1.0)
-    positions = reversal(sizes, max(lengths))
-    found, expected = embedded.clone().requires_grad_(), embedded.clone().requires_grad_()
-    weights = torch.randn_like(embedded)
-    # In memory, the compiled recurrence has time first, and other numbers beside a state.
-    rows = reorder(pad(found.transpose(0, 1), (0, 3))[..., :-3].transpose(0, 1) if time_first else found, positions)
-    numbers = expected.gather(1, positions[:, :, None].expand_as(expected))
-    (rows * weights).sum().backward()
-    (numbers * weights).sum().backward()
-    assert torch.equal(rows, numbers)
-    assert torch.equal(found.grad, expected.grad)
 
 
 def layers_of(encoder: Recurrent) -> list[nn.RNNBase]:

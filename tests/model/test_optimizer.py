@@ -1,7 +1,5 @@
 """AdamW by rows moves an embedding as PyTorch's AdamW does on dense gradients."""
 
-import copy
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -61,22 +59,6 @@ def test_all_dense_parameters_move_in_one_operation_but_for_complex_ones() -> No
     complex_one.grad = torch.ones_like(complex_one)
     optimizer.step()
     assert complex_one.detach().abs().max() < 1
-
-
-def test_a_stored_state_goes_on_as_if_it_had_not_been_stored() -> None:
-    first = table(sparse=True)
-    optimizer = RowAdamW(first.parameters(), **OPTIONS)
-    for tokens in batches(30)[:15]:
-        backward(first, tokens)
-        optimizer.step()
-    second, state = copy.deepcopy(first), copy.deepcopy(optimizer.state_dict())
-    again = RowAdamW(second.parameters(), **OPTIONS)
-    again.load_state_dict(state)
-    for tokens in batches(30)[15:]:
-        for embedding, by_rows in ((first, optimizer), (second, again)):
-            backward(embedding, tokens)
-            by_rows.step()
-    assert torch.equal(first.weight, second.weight)
 
 
 def test_a_closure_computes_the_gradients_and_its_loss_is_returned() -> None:

@@ -44,14 +44,6 @@ def of_module(layer: nn.RNNBase, inputs: Tensor) -> Tensor:
     return layer(inputs)[0]
 
 
-def test_a_layer_whose_states_nobody_uses_gets_no_gradient() -> None:
-    layers = [random_layer("lstm", 3, 4), random_layer("lstm", 3, 4)]
-    used, _ = recurrence.states_side_by_side(layers, [torch.randn(2, 5, 3), torch.randn(2, 5, 3)])
-    used.sum().backward()
-    assert all(parameter.grad.any() for parameter in layers[0].parameters())
-    assert not any(parameter.grad.any() for parameter in layers[1].parameters())
-
-
 @CELLS
 def test_without_gradients_the_states_are_the_same_and_nothing_is_kept(cell: str) -> None:
     layer, inputs = random_layer(cell, 5, 9), torch.randn(20, 30, 5)
@@ -75,34 +67,6 @@ def test_in_float32_a_narrower_padding_changes_no_digit(cell: str, monkeypatch: 
     assert recurrence.joined_weight(layer, torch.float32).shape[1] == 128
     wide = states_and_gradients(compiled_states, layer, inputs, weights)
     assert all(torch.equal(one, other) for one, other in zip(narrow, wide, strict=True))
-
-
-def test_a_product_that_skips_what_is_zero_in_a_weight_gives_the_same_digits() -> None:
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # what is skipped needs AVX-512 BF16 too
-        pytest.skip("no bfloat16 on this processor")
-    layer, inputs, weights = random_layer("gru", 40, 64), torch.randn(20, 30, 40), torch.randn(20, 30, 64)
-    numbers, x, dh = (each.to(torch.bfloat16) for each in (recurrence.joined_weight(layer), inputs, weights))
-    assert not numbers[128:192, :64].any(), "rows that do not look at the state"
-    full = numbers.where(numbers != 0, 1e-30)  # too little to change a sum, and nothing to skip
-    found = []
-    for weight in (numbers, full):
-        (z,), a, c = torch.ops.sentiment_rnn.gru_forward([x], [weight], True)
-        (da,), (dx,) = torch.ops.sentiment_rnn.gru_backward([dh], a, c, [weight], 40, None, False, False)
-        found.append([z[:, :, :64], da, dx])
-    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
-
-
-@pytest.mark.parametrize("numbers", [torch.float32, torch.bfloat16])
-def test_the_weight_gradient_of_a_gru_leaves_out_only_what_nobody_reads(numbers: torch.dtype) -> None:
-    torch.manual_seed(0)
-    H, E = 32, 20
-    da, z = torch.randn(50, 4 * H).to(numbers), torch.randn(50, 64).to(numbers)
-    whole, parts = (recurrence.weight_gradient(da, z, H + E + 2, size) for size in (None, H))
-    unread = torch.zeros_like(whole, dtype=torch.bool)
-    unread[2 * H : 3 * H, :H] = True
-    assert not parts[unread].any()
-    torch.testing.assert_close(parts[~unread], whole[~unread])
-    assert not whole[:, H + E + 2 :].any()
 
 
 @CELLS
@@ -240,7 +204,7 @@ others.append(Layer(100, 256, Cell("h", None, compiled="leaky_rnn", alpha=0.5)))
 for layer in (*(encoder(100, hidden_size=256).new_layer(100) for encoder in (Lstm, Rnn, ReluRnn, Gru)), *others):
     for half in (True, False)[not torch.ops.mkldnn._is_mkldnn_bf16_supported():]:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
-            for batch in range(1, 50):
+            for batch in (1, 2, 7, 15, 16, 17, 31, 33, 49):
                 recurrence.states_side_by_side([layer], [torch.randn(batch, 1, 100)])
     kept = [bytes(size) for size in range(3000)]  # the process ends at once where their memory was written over
 print("whole")
@@ -268,11 +232,6 @@ def test_a_source_that_does_not_compile_is_one_line_with_the_compilers_error(
     assert "missing" in caplog.text
     assert "error" in caplog.text
     assert not list(tmp_path.rglob("*.so"))
-
-
-def test_a_compilation_beside_cuda_without_a_gpu_says_nothing(tmp_path: Path) -> None:
-    done = in_a_fresh_process("recurrence.commands(recurrence.SOURCE, recurrence.SOURCE)", CUDA_HOME=str(tmp_path))
-    assert (done.stdout, done.stderr) == ("", "")
 
 
 @CELLS

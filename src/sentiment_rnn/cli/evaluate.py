@@ -34,16 +34,16 @@ def main(
     """
     from tqdm import tqdm
 
-    from sentiment_rnn.data.text_files import Columns, rows_of
+    from sentiment_rnn.data.text_files import Columns, read_rows
     from sentiment_rnn.inference.predictor import notes_of
     from sentiment_rnn.report.evaluation import judge, scores, tables
     from sentiment_rnn.report.tables import Table, markdown, new_console, show
 
-    files = [file, *more]
+    files, columns = [file, *more], Columns(text, label, id)
+    parts = (rows for path in files for rows in read_rows(path, columns))
     recorded = "recorded nowhere"
     with open_model(options) as model:
-        rows = rows_of(files, Columns(text, label, id))
-        evaluation = judge(model.predictor, tqdm(rows, "Reading", unit=" parts", disable=None, leave=False))
+        evaluation = judge(model.predictor, tqdm(parts, "Reading", unit=" parts", disable=None, leave=False))
         values = scores(evaluation)
         shown = tables(evaluation, values)
         mistakes = [

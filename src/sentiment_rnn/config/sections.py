@@ -153,8 +153,6 @@ class EmbeddingConfig(Checked):
     """Probability that an element of an embedded token is zeroed."""
     word_dropout: Probability
     """Probability that a token is read as `<unk>`."""
-    variational: bool = False
-    """Zero the same elements in all tokens of a text (Gal & Ghahramani 2016), not others in each."""
 
 
 # A model may have the name as its alias.
@@ -359,13 +357,11 @@ class TrainerConfig(Checked):
     """Show a progress bar on a terminal."""
     limit_batches: Count = 0
     """Batches of an epoch, of validation and of test at most; 0 takes all."""
-    overfit_batches: Count = 0
-    """Train on this many batches alone, again and again, and validate on them; 0 takes all."""
 
     @property
     def trial(self) -> str:
         """Keys that make the run a trial, whose scores mean nothing: `limit_batches`, say. Empty for a real run."""
-        keys = ("limit_batches", "overfit_batches")
+        keys = ("limit_batches",)
         return ", ".join(key for key in keys if getattr(self, key))
 
 

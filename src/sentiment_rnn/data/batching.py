@@ -95,55 +95,57 @@ class LengthBuckets(Sampler[list[int]]):
     """Indices of one batch after another, each of reviews of similar length.
 
     For training, lengths are blurred with noise before they are sorted, and the batches come in random order. Both are
-    drawn anew in every epoch, from the seed and the epoch alone. A resumed run draws them again and skips what it has
-    seen.
+    drawn anew in every epoch, from the seed and the epoch alone. So every process of a distributed run draws the same
+    plan and takes its own batches from it.
 
     Args:
         lengths: int [N].
         shuffle: training order; otherwise from the longest to the shortest, for the least padding.
+        rank, world_size: this process and their number. In training each takes equally many batches (the plan
+            wraps around, so that no review is left out); otherwise every review is in one batch of one process.
     """
 
-    def __init__(self, lengths: np.ndarray, batch_size: int, *, shuffle: bool, seed: int = 0) -> None:
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
         self.lengths = lengths
-        self.batch_size = batch_size
+        # Lightning refuses a process without a batch, so a small split is cut into one for each at least.
+        self.batch_size = batch_size if shuffle else min(batch_size, max(1, len(lengths) // world_size))
         self.shuffle = shuffle
         self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
         self.epoch = 0
-        self.skip = 0
-        self.given = 0
-        self.repeats = False
-        """Whether every epoch has the batches of the first, in their order."""
 
     def set_epoch(self, epoch: int) -> None:
         """Draw another order; Lightning calls this before each epoch."""
-        if epoch != self.epoch:
-            self.skip = 0  # the place that a checkpoint kept was in another epoch
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch_size)
+        batches = -(-len(self.lengths) // self.batch_size)
+        if self.shuffle:
+            return -(-batches // self.world_size)
+        return len(range(self.rank, batches, self.world_size))
 
     def __iter__(self) -> Iterator[list[int]]:
-        left = self._plan()[self.skip :]
-        self.given, self.skip = self.skip, 0
-        for batch in left:
-            self.given += 1
+        for batch in self._plan():
             yield batch.tolist()
 
     def _plan(self) -> list[np.ndarray]:
-        """All batches of this epoch."""
-        random = np.random.default_rng([self.seed, 0 if self.repeats else self.epoch])
+        """All batches of this process in this epoch."""
+        random = np.random.default_rng([self.seed, self.epoch])
         noise = random.uniform(-NOISE, NOISE, len(self.lengths)) if self.shuffle else 0.0
         order = np.argsort(-self.lengths * (1 + noise), kind="stable")
         batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
         if self.shuffle:
             batches = [batches[position] for position in random.permutation(len(batches))]
-        return batches
-
-    def state_dict(self) -> dict[str, int]:
-        """The epoch and how many of its batches were given out."""
-        return {"epoch": self.epoch, "given": self.given}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on after the batches that were given out."""
-        self.epoch, self.skip = state["epoch"], state["given"]
+            missing = -len(batches) % self.world_size
+            batches += [batches[position % len(batches)] for position in range(missing)]
+        return batches[self.rank :: self.world_size]

@@ -16,9 +16,8 @@ import functools
 import hashlib
 import itertools
 import json
-import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,14 +43,11 @@ from sentiment_rnn.data.tokenizer import (
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.files import FileLock
 
-_FORMAT = 6
+_FORMAT = 7
 _ABOUT = "about.json"
 _ARRAYS = ("tokens", "offsets", "labels", "ratings", "lags")
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError)
 """What reading a corpus raises that is not there, or damaged."""
-
-Parts = tuple[dict[str, list[Review]], list[str]]
-"""Reviews by the part of the corpus, and notes on them."""
 
 
 @dataclass(frozen=True)
@@ -135,15 +131,20 @@ def load_corpus(
     try:
         fingerprint = source.fingerprint()
         cache = Path(config.directory) / "tokens"
-        settings = _settings(config, tokenizer, unlabelled)
-        folder = cache / _hash(config._target_, target_digest(config._target_), fingerprint, settings)
+        folder = cache / _key(fingerprint, config, tokenizer, unlabelled)
         with suppress(*UNREADABLE):  # no lock, since it may lie where this user can only read
             return _open(folder)
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / ".lock"):
             with suppress(*UNREADABLE):
                 return _open(folder)  # made while this one waited
-            _make(*_read(source, fingerprint, config, unlabelled), config, tokenizer, folder)
+            reviews, notes = _read(source, fingerprint, config, unlabelled)
+            making = folder.with_name(".making")  # by `tempfile`, its owner alone could read it
+            shutil.rmtree(making, ignore_errors=True)  # of a run that was killed, or refused a review
+            making.mkdir()
+            _write(making, reviews, notes, config, tokenizer)
+            shutil.rmtree(folder, ignore_errors=True)
+            making.rename(folder)
             return _open(folder)
     except OSError as error:
         raise UserError(
@@ -151,8 +152,22 @@ def load_corpus(
         ) from error
 
 
-def _read(source: Source, fingerprint: str, config: DataConfig, unlabelled: bool) -> Parts:
-    """What the source has; raises `UserError` where it is no longer what had this fingerprint."""
+def _key(fingerprint: str, config: DataConfig, tokenizer: Tokenizer | None, unlabelled: bool) -> str:
+    """Name of a corpus in the cache: all that its files depend on."""
+    limits = [config.vocabulary_size, config.minimum_frequency]
+    parts = [
+        *(_FORMAT, config._target_, target_digest(config._target_), fingerprint, splitter_version(config.tokenizer)),
+        *(tokenizer.vocabulary.itos if tokenizer else limits),
+        unlabelled,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _read(
+    source: Source, fingerprint: str, config: DataConfig, unlabelled: bool
+) -> tuple[dict[str, list[Review]], list[str]]:
+    """Reviews by the part of the corpus, and notes on them; raises `UserError` where the source is no longer what had
+    this fingerprint, or has reviews that no corpus can hold."""
     reviews = source.read()
     if unlabelled:
         texts, notes = cast(TextSource, source).unlabelled(reviews)
@@ -162,23 +177,7 @@ def _read(source: Source, fingerprint: str, config: DataConfig, unlabelled: bool
         notes = source.notes(reviews) if hasattr(source, "notes") else []
     if source.fingerprint() != fingerprint:
         raise UserError(f"data={config.name}: its files changed while they were read; start again")
-    return parts, notes
-
-
-def _make(
-    reviews: Mapping[str, list[Review]], notes: list[str], config: DataConfig, tokenizer: Tokenizer | None, folder: Path
-) -> None:
-    for leftover in folder.parent.glob(".making-*"):  # of a killed run: whoever holds the lock is alone
-        shutil.rmtree(leftover, ignore_errors=True)
-    checked = {part: _checked(part, texts) for part, texts in reviews.items()}
-    making = folder.with_name(f".making-{os.getpid()}")  # by `tempfile`, its owner alone could read it
-    making.mkdir()
-    try:
-        _write(making, checked, notes, config, tokenizer)
-        shutil.rmtree(folder, ignore_errors=True)
-        making.rename(folder)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+    return {part: _checked(part, texts) for part, texts in parts.items()}, notes
 
 
 def _checked(part: str, reviews: list[Review]) -> list[Review]:
@@ -263,13 +262,3 @@ def _digest(reviews: dict[str, list[Review]]) -> str:
             facts = (split, review.name, review.label, review.rating, review.lag, review.text)
             digest.update("\0".join(map(str, facts)).encode() + b"\0")
     return digest.hexdigest()
-
-
-def _settings(config: DataConfig, tokenizer: Tokenizer | None, unlabelled: bool) -> list[object]:
-    limits = [config.vocabulary_size, config.minimum_frequency]
-    vocabulary = [_hash(tokenizer.vocabulary.itos)] if tokenizer else limits
-    return [_FORMAT, splitter_version(config.tokenizer), *vocabulary, *(["unlabelled"] if unlabelled else [])]
-
-
-def _hash(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

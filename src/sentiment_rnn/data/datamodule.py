@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,9 +20,6 @@ from sentiment_rnn.data.tokenizer import Tokenizer
 class TaskData(pl.LightningDataModule):
     """Batches to train, validate and test on."""
 
-    overfits: bool = False
-    """Whether the training batches of the first epoch are used in every epoch, and in validation too."""
-
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks for the person who starts runs on these data; the data are prepared for it."""
@@ -29,20 +27,40 @@ class TaskData(pl.LightningDataModule):
 
 
 class ResumableLoader(DataLoader[Any]):
-    """A loader of batches that Lightning can stop and resume within an epoch.
+    """A loader that resumes within an epoch: it makes the batches that were given out once more, and skips them.
 
     No worker processes: a batch is a few slices of a memory-mapped array, and handing it over costs more.
 
     Args:
-        batches: gives whole batches.
-        place: keeps which batches were given out (`state_dict`, `load_state_dict`).
+        batches: gives whole batches, the same ones in each run of an epoch.
+        epoch: tells which epoch is read.
         options: of the loader.
     """
 
-    def __init__(self, batches: Dataset[Any], place: Any, **options: Any) -> None:
+    def __init__(self, batches: Dataset[Any], epoch: Callable[[], int], **options: Any) -> None:
         super().__init__(batches, batch_size=None, **options)
-        self.state_dict = place.state_dict
-        self.load_state_dict = place.load_state_dict
+        self.epoch = epoch
+        self.place = self.resumed = {"epoch": 0, "given": 0}
+
+    def __iter__(self) -> Any:
+        return self._rest(super().__iter__())
+
+    def _rest(self, batches: Iterator[Any]) -> Iterator[Any]:
+        epoch = self.epoch()
+        skipped = self.resumed["given"] if self.resumed["epoch"] == epoch else 0
+        self.resumed = {"epoch": epoch, "given": 0}
+        for number, batch in enumerate(batches, 1):
+            if number > skipped:
+                self.place = {"epoch": epoch, "given": number}
+                yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """The epoch, and how many of its batches were given out."""
+        return self.place
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on after those."""
+        self.resumed = state
 
 
 class ReviewData(TaskData):
@@ -90,8 +108,6 @@ class ReviewData(TaskData):
 
     def val_dataloader(self) -> ResumableLoader:
         """Validation batches, longest first."""
-        if self.overfits:
-            return self.train_dataloader()
         return self._loader("validation", self.config.eval_batch_size, shuffle=False)
 
     def test_dataloader(self) -> ResumableLoader:
@@ -100,19 +116,18 @@ class ReviewData(TaskData):
 
     def _loader(self, split: str, batch_size: int, shuffle: bool) -> ResumableLoader:
         reviews = self.reviews(split)
-        buckets = LengthBuckets(reviews.lengths, batch_size, shuffle=shuffle, seed=self.seed)
-        buckets.repeats = self.overfits
+        trainer = self.trainer
+        buckets = LengthBuckets(
+            reviews.lengths,
+            batch_size,
+            shuffle=shuffle,
+            seed=self.seed,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
         # The sampler's item, a list of indices, is the dataset's key.
-        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-        return ResumableLoader(reviews, buckets, sampler=buckets, pin_memory=on_gpu)
-
-    def state_dict(self) -> dict[str, int]:
-        """The seed of the order; the place within an epoch is kept by the loader itself."""
-        return {"seed": self.seed}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on with the order that the checkpoint's run had."""
-        self.seed = state["seed"]
+        on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        return ResumableLoader(reviews, lambda: buckets.epoch, sampler=buckets, pin_memory=on_gpu)
 
 
 class TextData(ReviewData):

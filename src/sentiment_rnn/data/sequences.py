@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from sentiment_rnn.config.sections import SequenceTaskConfig
 from sentiment_rnn.data.datamodule import ResumableLoader, TaskData
+from sentiment_rnn.data.review import SPLITS
 
 
 class Sequences(NamedTuple):
@@ -116,54 +117,27 @@ class GeneratedSequences(IterableDataset[Sequences]):
     Args:
         seed: of the run, so that every encoder of a seed reads the same sequences.
         split: `train`, `validation` or `test`.
-        epoch: gives the epoch, so that a resumed run goes on with the sequences that it would have had.
-        repeats: tells whether every epoch has the sequences of the first.
+        epoch: tells the epoch.
     """
 
-    def __init__(
-        self,
-        config: SequenceTaskConfig,
-        seed: int,
-        split: str,
-        epoch: Callable[[], int] = lambda: 0,
-        repeats: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, config: SequenceTaskConfig, seed: int, split: str, epoch: Callable[[], int] = lambda: 0) -> None:
         self.config = config
         self.task = task_of(config, config.test_steps if split == "test" else None)
         self.seed = seed
         self.split = split
         self.epoch = epoch
-        self.repeats = repeats
-        self.place = {"epoch": 0, "given": 0}
-        self.resumed: dict[str, int] = {}
 
     def __len__(self) -> int:
         config = self.config
         return config.batches if self.split == "train" else -(-config.test_sequences // config.batch_size)
 
     def __iter__(self) -> Iterator[Sequences]:
-        part = ("train", "validation", "test").index(self.split)
-        epoch, resumed = self.epoch(), self.resumed
-        self.resumed = {}
-        skip = resumed["given"] if resumed.get("epoch") == epoch else 0
-        drawn = 0 if self.repeats() else epoch
+        epoch = self.epoch()
         # A seed has a thousand epochs to itself, and those beyond lie far away; the generator takes 32 bits.
-        place = self.seed * 1000 + drawn % 1000 + drawn // 1000 * 0x9E3779
-        generator = torch.Generator().manual_seed(place * 3 + part)
-        for number in range(len(self)):
-            batch = self.task.draw(self.config.batch_size, generator)
-            if number < skip:  # drawn all the same: the next one depends on it
-                continue
-            self.place = {"epoch": epoch, "given": number + 1}
-            yield batch
-
-    def state_dict(self) -> dict[str, int]:
-        """The epoch that was drawn last, and how many of its batches were given out."""
-        return self.place
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on after those."""
-        self.resumed = state
+        place = self.seed * 1000 + epoch % 1000 + epoch // 1000 * 0x9E3779
+        generator = torch.Generator().manual_seed(place * 3 + SPLITS.index(self.split))
+        for _ in range(len(self)):
+            yield self.task.draw(self.config.batch_size, generator)
 
     @property
     def tokens(self) -> int:
@@ -180,7 +154,7 @@ class SequenceData(TaskData):
 
     def __init__(self, config: SequenceTaskConfig, seed: int) -> None:
         super().__init__()
-        self.train = GeneratedSequences(config, seed, "train", self._epoch, lambda: self.overfits)
+        self.train = GeneratedSequences(config, seed, "train", self._epoch)
         self.validation = GeneratedSequences(config, seed, "validation")
         self.test = GeneratedSequences(config, seed, "test")
 
@@ -189,11 +163,11 @@ class SequenceData(TaskData):
 
     def train_dataloader(self) -> ResumableLoader:
         """New sequences in every epoch."""
-        return ResumableLoader(self.train, self.train)
+        return ResumableLoader(self.train, self._epoch)
 
     def val_dataloader(self) -> DataLoader[Sequences]:
         """The same sequences each time."""
-        return DataLoader(self.train if self.overfits else self.validation, batch_size=None)
+        return DataLoader(self.validation, batch_size=None)
 
     def test_dataloader(self) -> DataLoader[Sequences]:
         """The same sequences each time."""

@@ -115,7 +115,8 @@ def _records(path: Path, columns: Columns) -> Iterator[Record]:
         if suffix == ".parquet":
             yield from _parquet(path, columns)
             return
-        with _opened(path) as handle:
+        opener = gzip.open if path.suffix == ".gz" else open
+        with cast(TextIO, opener(path, "rt", encoding="utf-8-sig", newline="")) as handle:
             lines = _lines(path, handle)
             if suffix == ".txt":
                 for number, line in enumerate(lines, 1):
@@ -129,11 +130,6 @@ def _records(path: Path, columns: Columns) -> Iterator[Record]:
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(f"{path}: cannot be read ({reason})") from error
-
-
-def _opened(path: Path) -> TextIO:
-    opener = gzip.open if path.suffix == ".gz" else open
-    return cast(TextIO, opener(path, "rt", encoding="utf-8-sig", newline=""))
 
 
 def _lines(path: Path, handle: TextIO) -> Iterator[str]:
@@ -265,8 +261,3 @@ def utf8_input() -> Iterator[TextIO]:
         yield sys.stdin
     except UnicodeDecodeError as error:
         raise UserError(f"standard input: not UTF-8 text ({error.reason}); give it as UTF-8") from error
-
-
-def rows_of(paths: list[Path], columns: Columns) -> Iterator[Rows]:
-    """The rows of several files, one file after another."""
-    return chain.from_iterable(read_rows(path, columns) for path in paths)

@@ -132,7 +132,7 @@ class FiniteLoss(pl.Callback):
             return
         loss = float(outputs["loss"])
         if not math.isfinite(loss):
-            rate = trainer.optimizers[0].param_groups[0]["lr"]
+            rate = trainer.optimizers[0].param_groups[-1]["lr"]  # the head's
             raise DivergedError(
                 f"the loss is {loss} in batch {batch_idx + 1} of epoch {trainer.current_epoch + 1}, at learning rate "
                 f"{rate:.3g}; lower optimizer.learning_rate, or the norm to which optimizer.gradient_clip_norm clips"

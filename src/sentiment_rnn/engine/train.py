@@ -68,7 +68,6 @@ def fit_and_test(job: Job, run: TrackedRun, interruption: Interruption) -> float
     config = job.config
     model = job.model()
     trainer = build_trainer(job, run, interruption)
-    job.data.overfits = config.trainer.overfit_batches > 0
     job.before_training(model, run)
     run.log_metrics({PARAMETERS: sum(parameter.numel() for parameter in model.parameters())})
     runtime.reset_peak_memory()
@@ -127,7 +126,7 @@ def build_trainer(job: Job, run: TrackedRun, interruption: Interruption) -> pl.T
         callbacks.append(StopAtTargetScore(objective, settings.target_score))
     if not shows_progress:
         callbacks.append(EpochLines(objective.metric))
-    limit = settings.overfit_batches or settings.limit_batches or None
+    limit = settings.limit_batches or None
     return pl.Trainer(
         accelerator=settings.accelerator,
         devices=[own_gpu()] if settings.accelerator == "gpu" else 1,
@@ -135,7 +134,7 @@ def build_trainer(job: Job, run: TrackedRun, interruption: Interruption) -> pl.T
         max_epochs=settings.epochs,
         limit_train_batches=limit,
         limit_val_batches=limit,
-        limit_test_batches=None if settings.overfit_batches else limit,
+        limit_test_batches=limit,
         logger=run,
         callbacks=callbacks,
         plugins=[CheckpointFiles()],

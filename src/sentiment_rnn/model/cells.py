@@ -69,12 +69,29 @@ class Cell(NamedTuple):
     compiled: str | None = None
     """Its name in recurrence.cpp or scan.h, for this `step` alone; None: it is not compiled."""
     coefficients: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
-    """For a cell without W_h: a and b in h_t = a_t · h_{t-1} + b_t, `[…, H]` each, from W_x x + b_x `[…, G]`. With
-    them `scan.py` reads all steps at once."""
+    """Of a `linear_cell`, whose steps `scan.py` reads all at once; else None."""
     slope: Callable[[Tensor], Tensor] | None = None
     """Slope of the activation as a function of the activation's value, for a net without gates."""
     alpha: float | None = None
     """The share of h_{t-1} that a leaky unit keeps; None: of another cell."""
+
+
+def linear_cell(
+    gates: str, coefficients: Callable[[Tensor], tuple[Tensor, Tensor]], compiled: str | None = None
+) -> Cell:
+    """A cell without W_h, h_t = a_t · h_{t-1} + b_t, of which the gate `update` is a_t.
+
+    Args:
+        coefficients: a and b, `[…, H]` each, from W_x x + b_x `[…, G]`.
+        gates, compiled: as of a `Cell`.
+    """
+
+    def step(from_input: Tensor, _: Tensor, before: Tensor, __: Tensor) -> Step:
+        kept, added = coefficients(from_input)
+        state = kept * before + added
+        return Step(state, state, {"update": kept})
+
+    return Cell(gates, step, recurrent="", compiled=compiled, coefficients=coefficients)
 
 
 class Layer(nn.Module):

@@ -9,7 +9,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
 
 from sentiment_rnn.config.components import class_named, named_by_file
 from sentiment_rnn.errors import UserError
@@ -112,16 +111,6 @@ class _Rows(torch.autograd.Function):
         return torch.sparse_coo_tensor(rows[None], values, ctx.shape, check_invariants=False), None, None
 
 
-class TextDropout(nn.Dropout):
-    """Dropout with one mask for all tokens of a text (Gal & Ghahramani 2016)."""
-
-    def forward(self, embedded: Tensor) -> Tensor:
-        """`embedded [B, T, E]` → `[B, T, E]`."""
-        if not (self.training and self.p):
-            return embedded
-        return embedded * functional.dropout(torch.ones_like(embedded[:, :1]), self.p)
-
-
 class SentimentNetwork(nn.Module):
     """Logit of a review being positive, `linear(pool(encode(embed(tokens))))`.
 
@@ -175,7 +164,7 @@ class Backbone(nn.Module):
 
     Args:
         vocabulary_size: rows of the embedding.
-        embedding: `size`, `dropout`, `word_dropout` and, in models of today, `variational`; see `EmbeddingConfig`.
+        embedding: `size`, `dropout` and `word_dropout`; see `EmbeddingConfig`.
         encoder: `_target_` and its arguments; see `EncoderConfig`.
         padding_id, unknown_id: ids of `<pad>` and `<unk>`.
     """
@@ -192,7 +181,7 @@ class Backbone(nn.Module):
         self.unknown_id = unknown_id
         self.word_dropout = embedding["word_dropout"]
         self.embedding = RowEmbedding(vocabulary_size, embedding["size"], padding_idx=padding_id)
-        self.dropout = (TextDropout if embedding.get("variational") else nn.Dropout)(embedding["dropout"])
+        self.dropout = nn.Dropout(embedding["dropout"])
         self.encoder = build_module(encoder, embedding["size"])
 
     @property

@@ -246,8 +246,6 @@ def compiled() -> Path:
 
 def commands(output: Path, between: Path) -> tuple[list[str], list[str]]:
     """The compiler's two command lines: to the object file `between`, and that to `output`."""
-    # On a machine with CUDA's compiler and no GPU it logs that there is none.
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     from torch.utils import cpp_extension  # a third of a second, which only a compilation takes
 
     abi = f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}"

@@ -56,12 +56,6 @@ def diagonal(eigenvalues: Tensor, b: Tensor) -> Tensor:
     return torch.cat([found.real, found.imag], -1)
 
 
-def positive(x: Tensor) -> Tensor:
-    """A candidate above 0, with which a sum of log space needs no sign (Feng et al. 2024, appendix B): x + 1/2 where
-    x ≥ 0, else σ(x)."""
-    return torch.where(x < 0, x.sigmoid(), x + 0.5)
-
-
 class _Gated(torch.autograd.Function):
     """W_x x + b `[B, T, G]` → states `[B, T, H]`; the equations are in scan.h."""
 

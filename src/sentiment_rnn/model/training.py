@@ -1,7 +1,7 @@
 """Code that the LightningModules share: logging a step, clipping the gradient, scheduling the learning rate."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pkgutil import resolve_name
 from typing import Any, cast
 
@@ -40,38 +40,34 @@ class TrainingModule(pl.LightningModule):
         """`parameters()`, which walks through all modules, which takes as long as clipping a small net."""
         return list(self.parameters())
 
-    def own_groups(self) -> list[dict[str, Any]]:
-        """Groups of parameters with arguments of the optimizer for them alone, the encoder's where it has some; a task
-        that has more adds them.
+    def options(self) -> Iterator[tuple[Iterable[nn.Parameter], dict[str, Any]]]:
+        """Parameters, and arguments of the optimizer for them; the later ones count. A task that has more adds them.
 
         A module of the network can have `free_parameters()`: some that are not decayed, and their share of the rate.
         """
-        modules = [cast(Any, module) for module in self.modules() if hasattr(module, "free_parameters")]
-        free = [module.free_parameters() for module in modules]
-        options = dict(self.optimizer_settings["encoder_options"])
-        rate = options.get("lr", self.optimizer_settings["learning_rate"])
-        groups = [
-            {**options, "params": parameters, "weight_decay": 0.0, "lr": share * rate} for parameters, share in free
-        ]
-        if options:
-            encoder = cast(nn.Module, getattr(self, "backbone", self).encoder)
-            groups += self.by_decay(not_in(groups, encoder.parameters()), **options)
-        return groups
-
-    def by_decay(self, parameters: Iterable[nn.Parameter], **options: Any) -> list[dict[str, Any]]:
-        """Two groups of parameters: matrices, which are decayed, and the others."""
-        decay = options.get("weight_decay", self.optimizer_settings["weight_decay"])
-        groups: list[dict[str, Any]] = [{**options, "params": [], "weight_decay": each} for each in (decay, 0.0)]
-        for parameter in parameters:
-            groups[parameter.ndim <= 1]["params"].append(parameter)
-        return groups
+        settings = self.optimizer_settings
+        yield self.parameters(), {"weight_decay": settings["weight_decay"]}
+        own, encoder = settings["encoder_options"], cast(nn.Module, getattr(self, "backbone", self).encoder)
+        yield encoder.parameters(), own
+        for module in encoder.modules():
+            if hasattr(module, "free_parameters"):
+                parameters, share = cast(Any, module).free_parameters()
+                yield parameters, {"weight_decay": 0.0, "lr": share * own.get("lr", settings["learning_rate"])}
 
     def configure_optimizers(self) -> Any:
-        """The configured optimizer, with its schedule. Weights are decayed but for biases, and for those of
-        `own_groups`. A group's own `lr` is the peak of its cycle."""
-        settings, own = self.optimizer_settings, self.own_groups()
-        groups = [*self.by_decay(not_in(own, self.parameters())), *own]
-        optimizer = resolve_name(settings["_target_"])(groups, lr=settings["learning_rate"], **settings["options"])
+        """The configured optimizer, with its schedule. Matrices are decayed, biases are not. A group's own `lr` is the
+        peak of its cycle."""
+        settings = self.optimizer_settings
+        of_parameter: dict[nn.Parameter, dict[str, Any]] = {}
+        for parameters, options in self.options():
+            of_parameter |= {parameter: of_parameter.get(parameter, {}) | options for parameter in parameters}
+        groups: dict[str, dict[str, Any]] = {}
+        for parameter, options in of_parameter.items():
+            if parameter.ndim <= 1:
+                options["weight_decay"] = 0.0
+            groups.setdefault(repr(options), {**options, "params": []})["params"].append(parameter)
+        target = resolve_name(settings["_target_"])
+        optimizer = target(list(groups.values()), lr=settings["learning_rate"], **settings["options"])
         if settings["schedule"] == "constant":
             return optimizer
         steps = max(2, int(self.trainer.estimated_stepping_batches))
@@ -84,12 +80,6 @@ class TrainingModule(pl.LightningModule):
             cycle_momentum=False,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def not_in(groups: Iterable[dict[str, Any]], parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
-    """The parameters that are in none of the groups."""
-    taken = {id(parameter) for group in groups for parameter in group["params"]}
-    return [parameter for parameter in parameters if id(parameter) not in taken]
 
 
 class TextModule(TrainingModule):
@@ -114,6 +104,7 @@ class TextModule(TrainingModule):
         settings = self.optimizer_settings
         return {"weight_decay": 0.0, **settings["options"], **settings["embedding_options"]}
 
-    def own_groups(self) -> list[dict[str, Any]]:
-        """The embedding, which is not decayed, and those of `TrainingModule`."""
-        return [{"params": [self.backbone.embedding.weight], **self.embedding_options}, *super().own_groups()]
+    def options(self) -> Iterator[tuple[Iterable[nn.Parameter], dict[str, Any]]]:
+        """Those of `TrainingModule`, and the embedding's, which is not decayed."""
+        yield from super().options()
+        yield self.backbone.embedding.parameters(), self.embedding_options

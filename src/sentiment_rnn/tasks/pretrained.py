@@ -30,7 +30,7 @@ NOT_IN_WEIGHTS = {
         "name", "dropout", "recurrent_init", "recurrent_gain", "forget_bias", "chrono_steps",
         "gradient_steps", "detach", "smallest", "largest", "phase",
     ),
-    "embedding": ("dropout", "word_dropout", "variational"),
+    "embedding": ("dropout", "word_dropout"),
 }  # fmt: skip
 """Keys that may differ from those of the model that a run starts from: noise, gradients, and how weights are drawn."""
 

@@ -114,14 +114,6 @@ def test_another_meaning_of_the_labels_is_another_corpus_and_another_run(
     assert [1 - review.label for review in first["test"]] == [review.label for review in swapped["test"]]
 
 
-def test_half_a_character_becomes_the_replacement_character(
-    files_config: Callable[..., DataConfig], tmp_path: Path
-) -> None:
-    write(tmp_path / "train.jsonl", 40, "\ud800 half")
-    config = files_config()
-    assert "\ufffd" in load_corpus(source_of(config), config).tokenizer.vocabulary.stoi
-
-
 def test_the_fingerprint_is_of_the_content_and_not_of_the_time(
     files_config: Callable[..., DataConfig], tmp_path: Path
 ) -> None:
@@ -143,16 +135,6 @@ def test_copies_that_differ_in_case_and_spaces_alone_are_in_one_part(read: Read,
         for part in read(split_seed=seed, validation_fraction=0.3).values()
     ]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 90
-
-
-def test_a_text_of_train_in_other_case_is_counted_in_test(
-    files_config: Callable[..., DataConfig], tmp_path: Path
-) -> None:
-    config = files_config(
-        test=write(tmp_path / "test.jsonl", 10, " TEXT"), validation=write(tmp_path / "new.jsonl", 6, "new")
-    )
-    (note,) = load_corpus(source_of(config), config).notes
-    assert note.startswith("data=files: 10 of 10 test texts are in train or validation too")
 
 
 def test_a_vocabulary_that_lacks_a_third_of_the_tokens_is_said(
@@ -199,10 +181,10 @@ def test_what_is_held_out_is_said_each_time(files_config: Callable[..., DataConf
         return [note for _ in range(2) for note in load_corpus(source_of(config), config).notes]
 
     path = tmp_path / "train.jsonl"
-    of_test = f"data=files: no data.test, so 8 of 40 texts of {path} are held out for it (texts)"
-    of_validation = f"data=files: no data.validation, so 3 of 32 texts of {path} are held out for it (texts)"
+    of_test = f"data=files: no data.test, so 8 texts of {path} are held out for it (texts)"
+    of_validation = f"data=files: no data.validation, so 3 texts of {path} are held out for it (texts)"
     assert notes() == [of_test, of_validation] * 2
-    assert notes(test=write(tmp_path / "test.jsonl", 6, "new")) == [of_validation.replace("3 of 32", "4 of 40")] * 2
+    assert notes(test=write(tmp_path / "test.jsonl", 6, "new")) == [of_validation.replace("3 texts", "4 texts")] * 2
     write(path, 40, product=lambda n: n // 2)
     assert notes(group_column="product")[0].endswith("(whole groups of product)")
 

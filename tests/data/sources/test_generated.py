@@ -23,7 +23,6 @@ from sentiment_rnn.data.sources.generated import (
     OPINIONS,
     Clause,
     _ending,
-    lag_series,
     write_review,
 )
 from sentiment_rnn.data.tokenizer import splitter
@@ -154,17 +153,17 @@ def test_what_the_clauses_about_the_cinema_tell_of_the_label_is_documented() -> 
 
 def test_a_bag_of_words_classifier_is_at_chance() -> None:
     random = np.random.default_rng(0)
-    labels = np.arange(8000) % 2
+    labels = np.arange(4000) % 2
     documents = [write_review(int(label), int(random.integers(1, 25)), random) for label in labels]
     words = {word: column for column, word in enumerate(sorted({word for document in documents for word in document}))}
     counts = np.zeros((len(documents), len(words)))
     for row, document in enumerate(documents):
         np.add.at(counts[row], [words[word] for word in document], 1)
 
-    # Least squares on the first half, scored on the second: 4,000 reviews, so one standard error is 0.8 %.
+    # Least squares on the first half, scored on the second: 2,000 reviews, so one standard error is 1.1 %.
     design = np.hstack([counts, np.ones((len(counts), 1))])
-    weights = np.linalg.lstsq(design[:4000], 2.0 * labels[:4000] - 1, rcond=None)[0]
-    accuracy = ((design[4000:] @ weights > 0) == labels[4000:]).mean()
+    weights = np.linalg.lstsq(design[:2000], 2.0 * labels[:2000] - 1, rcond=None)[0]
+    accuracy = ((design[2000:] @ weights > 0) == labels[2000:]).mean()
     assert abs(accuracy - 0.5) < 0.04
 
     # And no word is more frequent under one label than under the other.
@@ -256,12 +255,6 @@ def test_the_recorded_lag_is_where_the_film_is(generated_config: Config, lags: s
         assert re.search(f"{clause_pattern(FILM, review.label)}$", head)
 
 
-def test_labels_are_balanced_in_test_and_before_validation_is_held_out(generated_config: Config) -> None:
-    reviews = source_of(generated_config()).read()
-    for part in (reviews["train"] + reviews["validation"], reviews["test"]):
-        assert sum(review.label for review in part) * 2 == len(part)
-
-
 def test_mixed_lags_are_a_series_up_to_the_longest(generated_config: Config) -> None:
     reviews = every(source_of(generated_config(lags="mixed", max_lag=120, train_reviews=600)).read())
     counts = Counter(review.lag for review in reviews)
@@ -305,10 +298,3 @@ def test_lags_of_test_reviews_below_zero_or_beside_a_longest_one_are_refused(
     expected = r"data\.test_lags=.*: expected (a list, each item a whole number from 0 to|null with data\.test_max_lag)"
     with pytest.raises(UserError, match=expected):
         source_of(generated_config(**lags))
-
-
-@pytest.mark.parametrize(
-    ("longest", "series"), [(2, [2]), (9, [2, 5, 9]), (10, [2, 5, 10]), (400, [2, 5, 10, 20, 50, 100, 200, 400])]
-)
-def test_the_series_of_lags(longest: int, series: list[int]) -> None:
-    assert lag_series(longest) == series

@@ -90,11 +90,6 @@ def test_a_folder_and_its_archive_give_the_same_reviews(imdb_folder: Path, imdb_
     }  # fmt: skip
 
 
-def test_the_folder_around_the_extracted_one_is_read_as_well(imdb_folder: Path, imdb_config: Config) -> None:
-    around = source_of(imdb_config(archive=str(imdb_folder.parent), verify=False)).read()
-    assert around == source_of(imdb_config(archive=str(imdb_folder), verify=False)).read()
-
-
 def test_reviews_come_negative_first_and_by_id_as_a_number(imdb_folder: Path, imdb_config: Config) -> None:
     reviews = source_of(imdb_config(archive=str(imdb_folder), verify=False)).read()
     expected = [f"test/neg/{number}_2" for number in range(40)] + [f"test/pos/{number}_9" for number in range(40)]
@@ -311,9 +306,3 @@ def test_one_altered_byte_of_the_published_corpus_is_refused_and_its_folder_name
     message = refusal(imdb_config(archive=str(altered)))
     assert f"{altered}: test/pos/ is not the published corpus (40 reviews of " in message
     assert "data.verify=false" in message
-
-
-def test_two_ratings_of_an_id_are_two_reviews(imdb_folder: Path, imdb_config: Config) -> None:
-    (imdb_folder / "test" / "neg" / "3_1.txt").write_text("Another text.")
-    reviews = source_of(imdb_config(archive=str(imdb_folder), verify=False)).read()["test"]
-    assert [review.name for review in reviews][3:5] == ["test/neg/3_1", "test/neg/3_2"]

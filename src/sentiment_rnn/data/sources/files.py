@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic.dataclasses import dataclass
 
 from sentiment_rnn.config.schema import SCHEMA, Fraction, Name, Seed
-from sentiment_rnn.data.review import Review, split_by_group
+from sentiment_rnn.data.review import SPLITS, Review, split_by_group
 from sentiment_rnn.data.text_files import LABELS, Columns, label_name, read_rows
 from sentiment_rnn.errors import UserError
 
@@ -84,13 +84,13 @@ class Files:
         """
         self.left_out.clear()
         parts = {part: self._reviews(part, path) for part, path in self._paths.items()}
-        if not self.test:
-            parts["train"], parts["test"] = self._held_out(parts["train"], "test")
-        if not self.validation:
-            parts["train"], parts["validation"] = self._held_out(parts["train"], "validation")
+        for part, fraction in (("test", self.test_fraction), ("validation", self.validation_fraction)):
+            if part not in parts:
+                key = f"data.{part}_fraction"
+                parts["train"], parts[part] = split_by_group(parts["train"], fraction, self.split_seed, key)
         for part, reviews in parts.items():
             self._check_labels(part, reviews)
-        return {part: parts[part] for part in ("train", "validation", "test")}
+        return {part: parts[part] for part in SPLITS}
 
     def notes(self, reviews: Mapping[str, Sequence[Review]]) -> list[str]:
         """Remarks on rows that are left out, on texts held out of the training file, and on texts in two parts."""
@@ -100,15 +100,11 @@ class Files:
             for part, count in self.left_out.items()
         ]
         kind = f"whole groups of {self.group_column}" if self.group_column else "texts"
-        total = sum(size for part, size in sizes.items() if part == "train" or part not in self._paths)
-        for part in ("test", "validation"):
-            if part in self._paths:
-                continue
-            lines.append(
-                f"data=files: no data.{part}, so {sizes[part]} of {total} texts of {self.train} are held out for it "
-                f"({kind})"
-            )
-            total -= sizes[part]
+        lines += [
+            f"data=files: no data.{part}, so {sizes[part]} texts of {self.train} are held out for it ({kind})"
+            for part in ("test", "validation")
+            if part not in self._paths
+        ]
         known = {normalized(review.text) for review in reviews["train"]}
         for part, where in (("validation", "train"), ("test", "train or validation")):
             if count := sum(normalized(review.text) in known for review in reviews[part]):
@@ -163,10 +159,6 @@ class Files:
             raise UserError(
                 f"data.{part}: all {len(reviews)} {which} are {only}; expected both labels; give more texts"
             )
-
-    def _held_out(self, reviews: list[Review], part: str) -> tuple[list[Review], list[Review]]:
-        key = f"{part}_fraction"
-        return split_by_group(reviews, getattr(self, key), self.split_seed, f"data.{key}")
 
 
 def normalized(text: str) -> str:

@@ -99,18 +99,12 @@ class Imdb:
             UserError: as `read`.
         """
         unlabelled = self._reviews(UNLABELLED)
-        validation, test = reviews["validation"], reviews["test"]
-        tested, validated = {review.text for review in test}, {review.text for review in validation}
-        watched = {review.group for review in validation}
-        new = [review for review in unlabelled if review.text not in tested]
-        kept = [review for review in new if review.text not in validated and review.group not in watched]
-        left = {review.group for review in kept}
-        shared = len(left & {review.group for review in test})
-        copies, others = len(unlabelled) - len(new), len(new) - len(kept)
+        texts = {review.text for part in ("validation", "test") for review in reviews[part]}
+        films = {review.group for review in reviews["validation"]}
+        kept = [review for review in unlabelled if review.text not in texts and review.group not in films]
         note = (
-            f"data=imdb: {len(kept):,} of {len(unlabelled):,} texts of train/unsup are read: {copies:,} are in test "
-            f"too and {others:,} in validation, the text or its film; of {len(left):,} films that are left, {shared:,} "
-            f"are in test ({100 * shared / max(1, len(left)):.1f} %)"
+            f"data=imdb: {len(kept):,} of {len(unlabelled):,} texts of train/unsup are read: none that is in "
+            "validation or test too, and none on a film of validation"
         )
         return kept, [note]
 

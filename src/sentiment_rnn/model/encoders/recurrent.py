@@ -32,8 +32,7 @@ class Recurrent(nn.Module):
 
     Raises:
         ValueError: `gradient_steps` with two directions: the backward net reads the last tokens first.
-            `recurrent_gain` without a W_h, or with one that is bound to be orthogonal. Or the class names no cell, or
-            one with `coefficients` and a W_h.
+            `recurrent_gain` without a W_h, or with one that is bound to be orthogonal. Or the class names no cell.
     """
 
     cell: Cell
@@ -58,8 +57,6 @@ class Recurrent(nn.Module):
         super().__init__()
         if not hasattr(self, "cell"):
             raise ValueError(f"{type(self).__name__} names no cell; extend Rnn, Gru or Lstm, or give it one")
-        if self.cell.coefficients and self.cell.recurrent != "":
-            raise ValueError(f'{type(self).__name__}: its cell has coefficients; expected recurrent="", no W_h')
         if gradient_steps and bidirectional:
             raise ValueError(f"gradient_steps={gradient_steps}: expected 0 with bidirectional=true")
         self.hidden_size = hidden_size
