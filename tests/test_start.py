@@ -12,7 +12,7 @@ import pytest
 from processes import environment, training_that
 from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.inference.package import Package, write_package
-from sentiment_rnn.sweeps.callback import SweepCallback
+from sentiment_rnn.sweeps.launch import PreparationCallback
 from sentiment_rnn.tracking.models import PACKAGE, log_model, register
 from sentiment_rnn.tracking.store import open_store
 
@@ -59,7 +59,7 @@ def store(tmp_path: Path, build_package: Callable[..., Package]) -> Path:
     run_id = run.info.run_id
     write_package(build_package(run=run_id), tmp_path / PACKAGE)
     log_model(opened, run, tmp_path / PACKAGE, {"encoder": "lstm"})
-    register(opened, "sentiment", {"champion": run_id})
+    register(opened, "sentiment", "champion", run_id)
     return tmp_path / "runs"
 
 
@@ -84,12 +84,12 @@ def test_a_run_loads_what_records_its_end_after_its_training(tmp_path: Path) -> 
 JOB = """
 import json, pickle, sys
 callback = pickle.loads(bytes.fromhex(sys.argv[1]))
-assert type(callback).__name__ == "SweepCallback"
+assert type(callback).__name__ == "PreparationCallback"
 """
 
 
 def test_a_job_of_a_sweep_loads_no_more_than_a_run(tmp_path: Path) -> None:
-    pickled = pickle.dumps(SweepCallback()).hex()
+    pickled = pickle.dumps(PreparationCallback()).hex()
     modules = loaded(f"{JOB}print({SHOWN})", tmp_path, pickled)
     assert {*FOR_THE_END, *FOR_OTHERS} & modules == set()
 

@@ -1,29 +1,28 @@
 """Whoever gives a command a wrong input gets one line, a status that is not 0, and nothing half-written."""
 
+import json
 import re
 import sqlite3
 import subprocess
+from collections.abc import Iterator
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from random import Random
-from unittest.mock import Mock
 
 import pytest
-import requests
 import sqlalchemy.sql
 from hydra.errors import ConfigCompositionException
 from submitit.core.utils import FailedJobError
 
 from processes import Refused, run_command
 from proxies import reply, serving
-from sentiment_rnn.cli import train
 from sentiment_rnn.cli.errors import one_line_errors
 from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.messages import describe
 from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.schema import keys_of
 from sentiment_rnn.config.sections import TrackingConfig
-from sentiment_rnn.sweeps.callback import exit_on_user_error
 from sentiment_rnn.tracking.store import open_store
 
 EXAMPLES = {
@@ -201,6 +200,42 @@ def test_an_address_with_a_password_in_it_is_one_line_and_written_nowhere(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture(params=[(403, "PERMISSION_DENIED"), (500, "INTERNAL_ERROR")])
+def refusing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    """The address of a server that knows its experiment and refuses all else, and the status of its refusals."""
+    status, code = request.param
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    known = {"experiment_id": "1", "name": "sentiment_rnn", "artifact_location": "mlflow-artifacts:/1",
+             "lifecycle_stage": "active", "last_update_time": 0, "creation_time": 0}  # fmt: skip
+
+    def answer(asked: BaseHTTPRequestHandler, _: bytes) -> None:
+        of_experiments = "/experiments/" in asked.path
+        said = (
+            {"experiment": known, "experiments": [known]} if of_experiments else {"error_code": code, "message": "no"}
+        )
+        reply(asked, 200 if of_experiments else status, json.dumps(said).encode(), "application/json")
+
+    with serving(answer) as uri:
+        yield uri, status
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("compare", ["--tracking-uri", "{uri}", "mine"]),
+        ("predict", ["--tracking-uri", "{uri}", "--run", 32 * "a", "good"]),
+    ],
+)
+def test_what_a_server_refuses_is_neither_a_traceback_nor_gone(
+    command: str, arguments: list[str], refusing: tuple[str, int], tmp_path: Path, refused: Refused
+) -> None:
+    uri, status = refusing
+    line = refused(tmp_path, *(argument.format(uri=uri) for argument in arguments), command=command)
+    assert line.startswith("error: the store of runs: ")
+    assert ("refuses this user (403)" if status == 403 else "500 error responses") in line
+    assert "train again" not in line
+
+
 def test_a_server_that_does_not_know_its_name_says_what_to_set(tmp_path: Path, refused: Refused) -> None:
     from mlflow.server.security_utils import INVALID_HOST_MSG
 
@@ -305,31 +340,3 @@ def test_who_interrupts_training_is_told_that_it_resumes(
 def test_without_submitit_the_slurm_launcher_says_what_to_install() -> None:
     error = ConfigCompositionException("Could not load 'hydra/launcher/submitit_slurm'.\n\nConfig search path: …")
     assert "pip install '.[slurm]'" in describe(error)
-
-
-@pytest.mark.parametrize(
-    ("left", "interrupted"),
-    [(KeyboardInterrupt(), True), (SystemExit(143), True), (SystemExit("error: it cannot be prepared"), False)],
-)
-def test_a_sweep_that_cannot_be_prepared_was_not_interrupted(
-    left: BaseException, interrupted: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ended: list[bool] = []
-    monkeypatch.setattr(train, "close_sweeps", ended.append)
-    monkeypatch.setattr(train, "job", Mock(side_effect=left))
-    monkeypatch.setattr("sys.argv", ["sentiment-rnn train"])
-    with pytest.raises(type(left)):
-        train.main()
-    assert ended == [interrupted]
-
-
-@pytest.mark.parametrize(
-    ("error", "line"),
-    [
-        (requests.HTTPError("500 Server Error: for url: http://x"), "error: the store of runs: 500 Server Error"),
-        (RuntimeError("of our own"), "error: the run could not be prepared"),
-    ],
-)
-def test_whatever_fails_before_a_run_begins_is_one_line(error: Exception, line: str) -> None:
-    with pytest.raises(SystemExit, match=line), exit_on_user_error():
-        raise error

@@ -41,7 +41,7 @@ def help_of(folder: Path, *words: str, columns: int = 80) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS, "runs prune"])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_is_there_within_a_second_on_one_screen(command: str, tmp_path: Path) -> None:
     lines = help_of(tmp_path, *command.split(), "--help")
     assert any(line.startswith(f"Usage: sentiment-rnn {command}") for line in lines)
@@ -99,8 +99,7 @@ def test_the_reader_of_the_help_may_leave_early(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "named"),
     [("trian", "train"), ("encoder=lstm", "train"), ("compare --registr", "--register"),
-     ("serve --port many", "--port"), ("publish mine", "--to"), ("inspect", "TEXT"), ("runs mine more", "more"),
-     ("runs prune --all", "--all")],
+     ("serve --port many", "--port"), ("publish mine", "--to"), ("inspect", "TEXT"), ("runs mine more", "more")],
 )  # fmt: skip
 def test_a_wrong_command_or_option_is_one_line_that_names_what_is_meant(
     words: str, named: str, tmp_path: Path, ask: Ask

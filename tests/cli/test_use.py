@@ -80,7 +80,7 @@ def test_a_command_says_which_registered_model_answers(compared: Path, store: St
 
 
 def test_a_model_of_real_reviews_is_asked_before_that_of_the_demo(compared: Path, store: Store, ask: Ask) -> None:
-    register(store, "sentiment", {"champion": run_of(store, "rnn").info.run_id})
+    register(store, "sentiment", "champion", run_of(store, "rnn").info.run_id)
     assert ask("predict", compared, "good").stderr.startswith("sentiment@champion: rnn, ")
     store.client.delete_registered_model("sentiment")
     assert ask("predict", compared, "good").stderr.startswith("demo@champion: ")
@@ -427,9 +427,8 @@ def test_the_page_has_the_served_model_whatever_its_encoder(
     ask: Ask, compared: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("uvicorn.Server.run", lambda *_: None)
-    register(
-        store, "sentiment", {"champion": run_of(store, "lstm").info.run_id, "rnn": run_of(store, "rnn").info.run_id}
-    )
+    for alias, encoder in (("champion", "lstm"), ("rnn", "rnn")):
+        register(store, "sentiment", alias, run_of(store, encoder).info.run_id)
     shown = ask("serve", compared, "--port", str(free_port())).stdout
     store.client.delete_registered_model("sentiment")
     assert "page, with rnn and lstm: " in shown

@@ -4,8 +4,6 @@ import copy
 import functools
 import re
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import yaml
@@ -13,13 +11,11 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, read_write
 
-from hydra_plugins.sentiment_rnn_sweepers import GridSweeper
 from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import SHARED, ReviewConfig, RunConfig, SequenceConfig
 from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.sweeps import callback
 from sentiment_rnn.sweeps.plan import check_encoder_keys, job_configs, job_overrides, plan_of
 
 CHOICES = sorted(
@@ -112,25 +108,6 @@ def test_a_key_that_no_encoder_of_the_jobs_has_is_said(caplog: pytest.LogCapture
     caplog.clear()
     check_encoder_keys(rnn, [checked(rnn), checked(lstm)])
     assert not caplog.messages
-
-
-@pytest.mark.parametrize(("settings", "batches"), [({}, [4]), ({"max_batch_size": 3}, [3, 1])])
-def test_jobs_of_one_batch_are_launched_together(
-    settings: dict[str, int], batches: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    launched: list[int] = []
-
-    def launch(jobs: list[list[str]], initial_job_idx: int) -> list[Any]:
-        assert initial_job_idx == sum(launched)
-        launched.append(len(jobs))
-        return []
-
-    sweeper = GridSweeper(**settings)
-    sweeper.composed, sweeper.launcher, sweeper.launched = composed(), SimpleNamespace(launch=launch), 0
-    monkeypatch.setattr(sweeper, "save_configuration", lambda: None)
-    monkeypatch.setattr(callback, "active", [SimpleNamespace(jobs=[[f"seed={seed}"] for seed in range(4)])])
-    sweeper.sweep([])
-    assert launched == batches
 
 
 @pytest.mark.parametrize(("most", "at_once"), [(2, 2), (9, 3)])

@@ -100,10 +100,8 @@ def workers_of(sweep: "subprocess.Popen[bytes]") -> list[psutil.Process]:
     [
         ("sqlite", "launcher", ()),
         ("http", "launcher", ()),
-        ("sqlite", "launcher", JOBLIB),
         ("http", "group", JOBLIB),
         ("sqlite", "worker", JOBLIB),
-        ("http", "worker", JOBLIB),
     ],
     ids=lambda value: value if isinstance(value, str) else "in turn" if not value else "side by side",
 )

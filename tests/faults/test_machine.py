@@ -133,9 +133,8 @@ def test_a_kill_between_two_steps_of_recording_changes_nothing(
     assert not [*begun.glob(str(LAST))]
 
 
-@pytest.mark.parametrize("seconds", [-4 * 86_400, 40 * 365 * 86_400], ids=["four days back", "forty years ahead"])
-def test_a_clock_that_jumps_while_a_run_trains_changes_nothing(seconds: int, begun: Path, undisturbed: Path) -> None:
-    jump = f"import time; clock = time.time; time.time = lambda: clock() + {seconds}"
+def test_a_clock_that_jumps_back_while_a_run_trains_changes_nothing(begun: Path, undisturbed: Path) -> None:
+    jump = f"import time; clock = time.time; time.time = lambda: clock() - {4 * 86_400}"
     command = Command(begun, *SWEEP, program=training_that(jump, epoch=1).replace(
         "    start(self", "    if trainer.current_epoch == 2: os.kill(os.getpid(), signal.SIGKILL)\n    start(self"
     ))  # fmt: skip

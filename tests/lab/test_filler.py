@@ -33,7 +33,7 @@ from sentiment_rnn import runtime
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.engine.train import train
 from sentiment_rnn.model.classifier import SentimentClassifier
-from sentiment_rnn.tracking.names import PARENT_TAG, STUDY_TAG, SWEEP_TAG
+from sentiment_rnn.tracking.names import IDENTITY_TAG, JOB_TAG, STUDY_TAG, SWEEP_TAG
 from sentiment_rnn.tracking.store import existing_store
 from stored_runs import runs_in
 
@@ -159,10 +159,9 @@ def test_models_of_a_sweep_are_read_in_every_setting(tmp_path: Path, monkeypatch
     for config in configs:
         train(config, [])
     store, (_, runs) = existing_store(configs[0].tracking), runs_in(tmp_path)
-    sweep = store.client.create_run(store.experiment_id, tags={SWEEP_TAG: "", STUDY_TAG: "real_text"}).info.run_id
-    store.client.set_terminated(sweep)
-    for run in runs:
-        store.client.set_tag(run.info.run_id, PARENT_TAG, sweep)
+    jobs = {f"{JOB_TAG}{number}": run.data.tags[IDENTITY_TAG] for number, run in enumerate(runs)}
+    tags = {SWEEP_TAG: "3", STUDY_TAG: "real_text"} | jobs
+    store.client.set_terminated(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
     table = rows_of("imdb", filler.measure(STUDY, PROTOCOL, store).rows)
     assert table[["sweep", "protocol", "arm", "seed", "condition", "metric"]].values.tolist() == [
         ["real_text", "filler", arm, 20, condition, measure]

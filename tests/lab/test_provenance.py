@@ -13,8 +13,8 @@ from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.description import description_of
-from sentiment_rnn.tracking.names import PARENT_TAG, PROTOCOL_VARIABLE, STUDY_TAG, SWEEP_TAG
-from sentiment_rnn.tracking.start import tracked_run
+from sentiment_rnn.tracking.names import IDENTITY_TAG, JOB_TAG, PARENT_TAG, PROTOCOL_VARIABLE, STUDY_TAG, SWEEP_TAG
+from sentiment_rnn.tracking.run import tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
 
 DAY = 24 * 60 * 60 * 1000
@@ -26,10 +26,12 @@ def store(tmp_path: Path) -> Store:
     """A finished sweep of two runs, a month apart, on two processors; a third one broke off."""
     store = open_store(TrackingConfig(None, str(tmp_path), "mine"))
     client, experiment = store.client, store.experiment_id
-    parent = client.create_run(experiment, tags={SWEEP_TAG: "a digest", STUDY_TAG: "learn"}).info.run_id
+    jobs = {f"{JOB_TAG}{seed}": f"run {seed}" for seed in range(3)}
+    parent = client.create_run(experiment, tags={SWEEP_TAG: "3", STUDY_TAG: "learn"} | jobs).info.run_id
     for seed, processor, protocol in ((1, "Xeon", "ab12"), (0, "EPYC", None), (2, "EPYC", None)):
         tags = {
             PARENT_TAG: parent,
+            IDENTITY_TAG: f"run {seed}",
             "sentiment_rnn.processor": processor,
             "sentiment_rnn.torch": "2.10.0",
             "encoder": "rnn",

@@ -1,18 +1,12 @@
 """The space of a search: Hydra's overrides in, Optuna's distributions and the overrides of a trial out."""
 
 import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from sentiment_rnn.config.schema import validated
 from sentiment_rnn.config.sections import SearchConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.sweeps.space import Space, space_of
-
-
-def space(*overrides: str) -> Space:
-    """The space of these overrides."""
-    return space_of(OverridesParser.create().parse_overrides(list(overrides)))
+from sentiment_rnn.sweeps.space import space_of
 
 
 @pytest.mark.parametrize(
@@ -30,22 +24,22 @@ def space(*overrides: str) -> Space:
     ],
 )
 def test_an_override_gives_a_dimension(value: str, expected: object) -> None:
-    assert space(f"some.key={value}").dimensions == {"some.key": expected}
+    assert space_of([f"some.key={value}"]).dimensions == {"some.key": expected}
 
 
 def test_plain_values_are_in_every_trial_and_varied_ones_are_six_digits() -> None:
-    found = space("study=tuned", "some.rate=interval(0,1)", "encoder=choice(lstm,gru)", "~hydra/callbacks")
-    trial = found.overrides({"some.rate": 0.123456789, "encoder": "gru"})
+    overrides = ["study=tuned", "some.rate=interval(0,1)", "encoder=choice(lstm,gru)", "~hydra/callbacks"]
+    trial = space_of(overrides).overrides({"some.rate": 0.123456789, "encoder": "gru"})
     assert trial == ["study=tuned", "~hydra/callbacks", "some.rate=0.123457", "encoder=gru"]
 
 
 def test_the_last_override_of_a_key_counts() -> None:
-    assert space("a=1", "b=range(3)", "a=choice(2,3)").fixed == []
-    assert list(space("a=choice(2,3)", "b=range(3)", "a=1").dimensions) == ["b"]
+    assert space_of(["b=range(3)", "a=choice(2,3)"], {"a": 1}).fixed == []
+    assert list(space_of(["a=choice(2,3)", "b=range(3)", "a=1"]).dimensions) == ["b"]
 
 
 def test_examples_reach_both_ends_every_choice_and_a_number_within_an_interval() -> None:
-    examples = space("a=interval(1,2)", "b=choice(x,y,z)", "c=range(5)").examples()
+    examples = space_of(["a=interval(1,2)", "b=choice(x,y,z)", "c=range(5)"]).examples()
     assert examples == [["a=1", "b=x", "c=0"], ["a=2", "b=y", "c=4"], ["a=1.31831", "b=z", "c=0"]]
 
 
@@ -54,19 +48,16 @@ def test_examples_reach_both_ends_every_choice_and_a_number_within_an_interval()
     [
         ("seed=1", "there is nothing to search"),
         ("encoder=lstm,rnn", "encoder=lstm,rnn: a grid, and a search takes no grid; write encoder=choice(lstm,rnn)"),
-        ("a=interval(2,1)", "a=interval(2,1): expected interval(LOW,HIGH)"),
-        ("a=interval(1,1)", "a=interval(1,1): expected interval(LOW,HIGH)"),
-        ("a=tag(log,interval(0,1))", "expected a lower end above 0"),
-        ("a=tag(log,range(0,4))", "expected a lower end above 0"),
-        ("a=tag(log,range(1,9,2))", "expected a step of 1"),
+        ("a=interval(2,1)", "a=interval(2,1): `low <= high` must hold"),
+        ("a=interval(0,inf)", "a=interval(0,inf): expected finite numbers"),
+        ("a=tag(log,interval(0,1))", "`low > 0` must hold"),
         ("a=range(3,3)", "expected range(START,STOP) with a value in it"),
-        ("a=tag(log,choice(1,2))", "a choice has no scale"),
         ("a=tag(logarithmic,interval(1,2))", "expected the tag log"),
     ],
 )
 def test_what_is_no_space_is_refused_in_one_line(override: str, says: str) -> None:
     with pytest.raises(UserError) as error:
-        space(override)
+        space_of([override])
     assert says in str(error.value)
     assert "\n" not in str(error.value)
 

@@ -40,16 +40,6 @@ def kill_in_trial(number: int, folder: Path) -> None:
     assert process.wait() == -signal.SIGKILL
 
 
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder of a search that was killed twice and started again; what it said at last."""
-    folder = tmp_path_factory.mktemp("search")
-    for number in (3, 11):
-        kill_in_trial(number, folder)
-    done = run_command("train", folder, *SEARCH, *SPACE, status=0)
-    return folder, done.stdout + done.stderr
-
-
 def parent_and_trials(folder: Path) -> tuple[MlflowClient, Run, list[Run]]:
     """The store, the one sweep in it and its runs."""
     (parent,), trials = sweep_in(folder)
@@ -62,47 +52,31 @@ def trial_of(run: Run) -> int:
 
 
 @pytest.mark.slow
-def test_a_search_that_was_killed_twice_has_each_trial_once(searched: tuple[Path, str]) -> None:
-    _, parent, trials = parent_and_trials(searched[0])
-    assert [run.info.status for run in trials] == ["FINISHED"] * TRIALS
-    assert sorted(map(trial_of, trials)) == list(range(TRIALS))
-    assert parent.info.status == "FINISHED"
+def test_a_search_that_was_killed_twice_has_each_trial_once_and_says_and_registers_the_best(tmp_path: Path) -> None:
+    for number in (3, 11):
+        kill_in_trial(number, tmp_path)
+    output = run_command("train", tmp_path, *SEARCH, *SPACE, status=0).stdout
+    client, parent, trials = parent_and_trials(tmp_path)
+    assert [run.info.status for run in (parent, *trials)] == ["FINISHED"] * (1 + TRIALS)
+    by_number = {trial_of(run): run for run in trials}
+    assert sorted(by_number) == list(range(TRIALS))
 
+    best = re.search(rf"best of {TRIALS} trials: trial (\d+), val/accuracy \S+: optimizer.learning_rate=(\S+)", output)
+    assert best, output
+    scores = {run.info.run_id: run.data.metrics["val/best_accuracy"] for run in trials}
+    assert scores[by_number[int(best[1])].info.run_id] == max(scores.values())
+    assert by_number[int(best[1])].data.params["optimizer.learning_rate"] == best[2]
 
-@pytest.mark.slow
-def test_the_best_trial_is_said_with_its_overrides(searched: tuple[Path, str]) -> None:
-    _, _, trials = parent_and_trials(searched[0])
-    said = re.search(
-        rf"best of {TRIALS} trials: trial (\d+), val/accuracy ([\d.]+): optimizer.learning_rate=(\S+)", searched[1]
-    )
-    assert said, searched[1]
-    (best,) = [run for run in trials if run.data.tags["sentiment_rnn.search_trial"] == said[1]]
-    assert float(said[2]) == pytest.approx(max(run.data.metrics["val/best_accuracy"] for run in trials), abs=1e-4)
-    assert float(best.data.params["optimizer.learning_rate"]) == float(said[3])
-
-
-@pytest.mark.slow
-def test_the_parent_has_the_history_of_the_search(searched: tuple[Path, str], tmp_path: Path) -> None:
-    client, parent, trials = parent_and_trials(searched[0])
     folder = Path(client.download_artifacts(parent.info.run_id, "search", str(tmp_path)))
     with Image.open(folder / "history.png") as picture:
         assert picture.width > 500
-    rows = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
-    assert [row["state"] for row in rows] == ["complete"] * TRIALS
-    by_number = {run.data.tags["sentiment_rnn.search_trial"]: run.data for run in trials}
-    for row in rows:
-        assert float(row["val/best_accuracy"]) == by_number[row["trial"]].metrics["val/best_accuracy"]
-        assert float(row["embedding.size"]) == float(by_number[row["trial"]].params["embedding.size"])
+    for row in csv.DictReader((folder / "trials.csv").read_text().splitlines()):
+        run = by_number[int(row["number"])]
+        assert (row["state"], float(row["val/best_accuracy"])) == ("COMPLETE", scores[run.info.run_id])
+        assert row["params_embedding.size"] == run.data.params["embedding.size"]
 
-
-@pytest.mark.slow
-def test_compare_registers_the_best_trial(searched: tuple[Path, str]) -> None:
-    folder, _ = searched
-    run_command("compare", folder, "tuned", "--register", "--panel", "accuracy", status=0)
-    client, _, trials = parent_and_trials(folder)
-    champion = client.get_model_version_by_alias("demo", "champion")
-    scores = {run.info.run_id: run.data.metrics["val/best_accuracy"] for run in trials}
-    assert scores[champion.run_id] == max(scores.values())
+    run_command("compare", tmp_path, "tuned", "--register", "--panel", "accuracy", status=0)
+    assert scores[client.get_model_version_by_alias("demo", "champion").run_id] == max(scores.values())
 
 
 @pytest.mark.parametrize(

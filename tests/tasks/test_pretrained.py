@@ -66,7 +66,7 @@ def test_a_classifier_starts_from_weights_and_vocabulary_whatever_names_them(
 ) -> None:
     folder, run_id = trained
     model = package_of(trained, tmp_path / "model")
-    register(open_store(config_of(folder).tracking), "words", {"champion": run_id})
+    register(open_store(config_of(folder).tracking), "words", "champion", run_id)
     names = {
         "beginning": run_id[:8],
         "registered": "words@champion",

@@ -12,7 +12,7 @@ from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, Metric, Pa
 
 from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking.champions import check_entrants, name_for, register_best
+from sentiment_rnn.tracking.champions import check_entrants, register_best
 from sentiment_rnn.tracking.inventory import best_of
 from sentiment_rnn.tracking.models import LOGGED_NAME
 from sentiment_rnn.tracking.names import BEST_ACCURACY, BEST_LOSS, PARAMETERS
@@ -156,20 +156,6 @@ def configured(run: RecordedRun, source: str = "files") -> RecordedRun:
     """The run, as if its configuration had been read."""
     vars(run)["config"] = SimpleNamespace(data=SimpleNamespace(name=source))
     return run
-
-
-@pytest.mark.parametrize(
-    ("given", "source", "expected"),
-    [
-        (None, "imdb", "sentiment"),
-        (None, "files", None),
-        ("products", "files", "products"),
-    ],
-)
-def test_a_model_is_named_by_the_source_of_its_reviews(
-    train: Train, given: str | None, source: str, expected: str | None
-) -> None:
-    assert name_for(given, [configured(train("lstm", 0.9), source)]) == expected
 
 
 def test_runs_without_a_name_for_their_model_or_on_different_texts_are_refused(store: Store, train: Train) -> None:

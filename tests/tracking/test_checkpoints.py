@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,21 +74,21 @@ def store_of(folder: Path) -> Store:
     return existing_store(TrackingConfig(uri=None, directory=str(folder / "runs"), experiment="sentiment_rnn"))
 
 
-def plant(path: Path, proof: Path) -> bytes:
-    """Put a payload into a checkpoint, beside its true content; what the file was before."""
+@contextmanager
+def altered(path: Path) -> Iterator[Path]:
+    """A file of the run, which is as it was after the block."""
     before = path.read_bytes()
-    torch.save({**torch.load(path, weights_only=True), "extra": Payload(proof)}, path)
-    return before
+    try:
+        yield path
+    finally:
+        path.write_bytes(before)
 
 
 def test_a_study_refuses_a_planted_checkpoint(run: RecordedRun, proof: Path) -> None:
-    path = checkpoint_of(run)
-    before = plant(path, proof)
-    try:
+    with altered(checkpoint_of(run)) as path:
+        torch.save({**torch.load(path, weights_only=True), "extra": Payload(proof)}, path)
         with pytest.raises(UserError, match=r"\.ckpt: not loaded") as refused:
             load_tested(run)
-    finally:
-        path.write_bytes(before)
     assert "\n" not in str(refused.value)
     assert not proof.exists()
     assert load_tested(run).training is False
@@ -144,41 +145,24 @@ def test_code_that_a_runs_configuration_names_is_neither_imported_nor_called(
     code = f"import os; os.mkdir({str(proof)!r}); from torch.nn import Identity as Module"
     (tmp_path / "planted.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    path = artifact(run, "config.yaml")
-    before = path.read_text()
-    settings = yaml.safe_load(before)
-    settings["encoder"]["_target_"] = target
-    path.write_text(yaml.safe_dump(settings))
-    try:
-        expected = "expected the class" if target == "os.getcwd" else "import planted first"
+    expected = "expected the class" if target == "os.getcwd" else "import planted first"
+    with altered(artifact(run, "config.yaml")) as path:
+        settings = yaml.safe_load(path.read_text())
+        settings["encoder"]["_target_"] = target
+        path.write_text(yaml.safe_dump(settings))
         with pytest.raises(UserError, match=expected):
             load_tested(again(run))
-    finally:
-        path.write_text(before)
     assert not proof.exists()
 
 
-def test_a_configuration_that_names_code_is_refused(run: RecordedRun, proof: Path) -> None:
-    path = artifact(run, "config.yaml")
-    before = path.read_text()
-    path.write_text(f"seed: !!python/object/apply:os.mkdir ['{proof}']\n")
-    try:
-        with pytest.raises(UserError, match=r"its config\.yaml is damaged") as refused:
+def test_a_configuration_or_predictions_that_hold_code_are_refused(run: RecordedRun, proof: Path) -> None:
+    with altered(artifact(run, "config.yaml")) as path:
+        path.write_text(f"seed: !!python/object/apply:os.mkdir ['{proof}']\n")
+        with pytest.raises(UserError, match="is damaged") as configuration:
             _ = again(run).config
-    finally:
-        path.write_text(before)
-    assert "\n" not in str(refused.value)
-    assert not proof.exists()
-
-
-def test_planted_predictions_are_refused(run: RecordedRun, proof: Path) -> None:
-    path = artifact(run, "predictions/test.npz")
-    before = path.read_bytes()
-    np.savez(path, probabilities=np.array([Payload(proof)], dtype=object))
-    try:
-        with pytest.raises(UserError, match="predictions") as refused:
+    with altered(artifact(run, "predictions/test.npz")) as path:
+        np.savez(path, probabilities=np.array([Payload(proof)], dtype=object))
+        with pytest.raises(UserError, match="predictions") as predictions:
             _ = again(run).predictions
-    finally:
-        path.write_bytes(before)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in f"{configuration.value}{predictions.value}"
     assert not proof.exists()

@@ -1,4 +1,4 @@
-"""Lists of a store by `sentiment-rnn runs`, and the checkpoints that `runs prune` removes, for whoever keeps many."""
+"""`sentiment-rnn runs` promises whoever keeps many runs: it lists each sweep and single run, its state and its best."""
 
 import json
 import time
@@ -12,7 +12,6 @@ from mlflow.entities import Metric
 from processes import Ask
 from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.tracking import checkpoints, results
 from sentiment_rnn.tracking.inventory import Entry, chosen, entries_of
 from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
@@ -65,7 +64,6 @@ def add_run(
     for name in ("best.ckpt", "last.ckpt"):
         (folder / name).write_bytes(b"x" * 100)
     (folder / "lock").touch()
-    (folder / "place.json").write_text(json.dumps({"store": store.uri, "token": "a token"}))
     return run_id
 
 
@@ -102,21 +100,13 @@ def entry(store: Store, run_id: str) -> Entry:
     return found
 
 
-def superfluous(store: Store) -> dict[str, str]:
-    """The identities whose checkpoints would go, and why."""
-    return {folder.name: why for folder, _, why in checkpoints.superfluous(store)}
-
-
-def test_a_run_by_loss_is_judged_by_its_loss_and_a_trial_by_nothing(store: Store) -> None:
+def test_a_run_by_loss_is_judged_by_its_loss_and_a_trial_or_one_that_diverged_by_nothing(store: Store) -> None:
     high = add_run(store, "a", val__best_loss=0.3)
     trial = add_run(store, "b", val__best_loss=0.01, tags={TRIAL_TAG: "limit_batches"})
+    diverged = add_run(store, "c", status="FAILED", tags={DIVERGED_TAG: "in epoch 3"})
     assert getattr(entry(store, high).best, "value", None) == 0.3
-    assert entry(store, trial).best is None
-
-
-def test_a_run_that_diverged_is_done(store: Store) -> None:
-    run_id = add_run(store, "a", status="FAILED", tags={DIVERGED_TAG: "in epoch 3"})
-    assert (entry(store, run_id).done, entry(store, run_id).best) == (1, None)
+    assert entry(store, trial).best is entry(store, diverged).best is None
+    assert entry(store, diverged).done == 1
 
 
 def test_what_mlflow_calls_running_is_running_while_a_process_has_the_lock_and_stale_after_that(store: Store) -> None:
@@ -142,37 +132,6 @@ def test_entries_are_named_by_study_by_the_beginning_of_an_id_or_as_the_latest(s
     for unknown in ("third", single[:3], ""):
         with pytest.raises(UserError, match="no such sweep or run; expected latest, a study's name"):
             ids(unknown)
-
-
-def test_every_run_is_listed_however_many_pages_they_fill(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "PAGE", 2)
-    parent, _ = add_sweep(store, *(0.5,) * 5)
-    assert entry(store, parent).done == 5
-
-
-def test_checkpoints_of_runs_that_finished_or_are_gone_are_superfluous_and_those_of_others_are_not(
-    store: Store,
-) -> None:
-    add_run(store, "finished")
-    deleted = add_run(store, "deleted", status="KILLED")
-    store.client.delete_run(deleted)
-    for status in ("RUNNING", "KILLED", "FAILED"):
-        add_run(store, status, status=status)
-    add_run(store, "of another store")
-    (store.checkpoints / "of another store" / "place.json").write_text('{"store": "http://else", "token": "a"}')
-    add_run(store, "of nobody")
-    (store.checkpoints / "of nobody" / "place.json").unlink()
-    assert superfluous(store) == {"finished": "finished", "deleted": "no run of it is in the store"}
-
-
-def test_checkpoints_of_a_run_that_is_trained_now_stay(store: Store) -> None:
-    add_run(store, "finished")
-    folder = store.checkpoints / "finished"
-    with FileLock(folder / "lock"):
-        assert not checkpoints.remove(folder)
-        assert (folder / "last.ckpt").exists()
-    assert checkpoints.remove(folder)
-    assert [path.name for path in folder.iterdir()] == ["lock"], "for which a process may come to wait"
 
 
 @pytest.fixture
@@ -204,28 +163,3 @@ def test_the_json_has_sizes_in_bytes_and_times_in_utc(store: Store, said: Callab
     assert found["best"] == {"run": best, "encoder": "lstm", "metric": "val/best_accuracy", "value": 0.9}
     assert found["checkpoint_bytes"] == 400
     assert found["updated"].endswith("+00:00")
-
-
-@pytest.mark.parametrize("left", ["", "soon"])
-def test_what_another_program_left_on_a_sweep_breaks_the_list_for_nobody(
-    left: str, store: Store, said: Callable[..., str]
-) -> None:
-    parent, _ = add_sweep(store, 0.7, 0.9)
-    for tag in (SWEEP_TAG, LAUNCHED_TAG, f"{JOB_TAG}0", f"{JOB_TAG}of mine"):
-        store.client.set_tag(parent, tag, left)
-    store.client.set_tag(parent, f"{JOB_TAG}1", "")
-    other, _ = add_sweep(store, 0.8, name="other")
-    assert {parent, other} <= {found["id"] for found in json.loads(said("runs", "--json"))}
-
-
-def test_pruning_shows_what_it_would_delete_and_deletes_only_when_told_to(
-    store: Store, said: Callable[..., str]
-) -> None:
-    add_sweep(store, 0.7, 0.9)
-    shown = said("runs", "prune")
-    assert "mine-0" in shown
-    assert "nothing is deleted yet; --yes deletes 400 bytes" in shown
-    assert len([*store.checkpoints.rglob("*.ckpt")]) == 4
-    assert "deleted 400 bytes of 2 runs" in said("runs", "prune", "--yes")
-    assert not [*store.checkpoints.rglob("*.ckpt")]
-    assert "deleted 0 bytes of 0 runs" in said("runs", "prune", "--yes")

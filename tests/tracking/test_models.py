@@ -54,7 +54,7 @@ def trained(store: Store, tmp_path: Path, build_package: Callable[..., Package])
 
 def test_what_is_fetched_is_the_model_of_the_run(store: Store, name: str, trained: Train, tmp_path: Path) -> None:
     run = trained("rnn")
-    register(store, name, {"champion": run})
+    register(store, name, "champion", run)
     found = [fetch_run_model(store, run, tmp_path / "run")]
     for asked in (f"{name}@champion", f"models:/{name}/1", name):
         found.append(fetch_model(store, asked, tmp_path / str(len(found))))
@@ -65,13 +65,13 @@ def test_a_run_without_a_model_is_passed_over_and_asked_for_is_one_line(
     store: Store, name: str, tmp_path: Path
 ) -> None:
     run = store.client.create_run(store.experiment_id, tags={"encoder": "rnn"}).info.run_id
-    assert register(store, name, {"champion": run}) == {}
+    assert register(store, name, "champion", run) is None
     with pytest.raises(UserError, match="it has no packaged model"):
         fetch_run_model(store, run, tmp_path)
 
 
 def test_a_model_whose_files_are_gone_is_one_line(store: Store, name: str, trained: Train, tmp_path: Path) -> None:
-    register(store, name, {"champion": trained("rnn")})
+    register(store, name, "champion", trained("rnn"))
     source = Path(store.client.get_model_version(name, "1").source.removeprefix("file://"))
     source.rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="the model is gone"):
@@ -79,7 +79,7 @@ def test_a_model_whose_files_are_gone_is_one_line(store: Store, name: str, train
 
 
 def test_a_name_that_is_not_registered_is_one_line(store: Store, name: str, trained: Train, tmp_path: Path) -> None:
-    register(store, name, {"champion": trained("bag")})
+    register(store, name, "champion", trained("bag"))
     for asked in (f"{name}@none", f"{name}/9", "other", "other@champion", "", "models:/"):
         with pytest.raises(UserError, match="compare --register registers a sweep's best"):
             fetch_model(store, asked, tmp_path)

@@ -28,13 +28,6 @@ def tracking(folder: Path, **overrides: object) -> TrackingConfig:
     return TrackingConfig(**settings)  # type: ignore[arg-type]
 
 
-def test_the_default_store_is_sqlite_at_an_absolute_path_with_artifacts_beside_it(tmp_path: Path) -> None:
-    store = open_store(tracking(tmp_path / "runs"))
-    assert store.uri == f"sqlite:///{tmp_path}/runs/mlflow.db"
-    assert store.client.get_experiment(store.experiment_id).artifact_location == f"file://{tmp_path}/runs/artifacts"
-    assert open_store(tracking(tmp_path / "runs")).experiment_id == store.experiment_id
-
-
 def meet(folder: Path, together: Barrier, found: "Queue[str]") -> None:
     """Open a store at the same time as others; which experiment it has."""
     together.wait(timeout=200)
@@ -43,13 +36,13 @@ def meet(folder: Path, together: Barrier, found: "Queue[str]") -> None:
 
 def test_processes_that_meet_a_fresh_store_together_make_it_once(tmp_path: Path) -> None:
     forked = multiprocessing.get_context("forkserver")
-    together, found = forked.Barrier(3), forked.Queue()
-    processes = [forked.Process(target=meet, args=(tmp_path, together, found)) for _ in range(3)]
+    together, found = forked.Barrier(2), forked.Queue()
+    processes = [forked.Process(target=meet, args=(tmp_path, together, found)) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:
         process.join(200)
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert [process.exitcode for process in processes] == [0, 0]
     assert len({found.get() for _ in processes}) == 1
 
 
@@ -73,7 +66,7 @@ store.open_store(TrackingConfig(None, "runs", "here"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delay", [0.0, 0.4, 0.8, 1.2, 1.6])
+@pytest.mark.parametrize("delay", [0.4, 1.2])
 def test_a_store_that_is_killed_while_it_is_made_can_be_opened(delay: float, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", OPEN], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
@@ -104,6 +97,7 @@ def test_a_store_that_is_only_read_is_not_made(tmp_path: Path) -> None:
 
 def test_where_to_look_is_a_command_or_the_address_of_a_server(tmp_path: Path) -> None:
     store = open_store(tracking(tmp_path / "runs"))
+    assert store.client.get_experiment(store.experiment_id).artifact_location == f"file://{tmp_path}/runs/artifacts"
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in where_to_look(store)
     page = f"http://127.0.0.1:5000/#/experiments/{store.experiment_id}/runs?viewStateShareKey=sweep"
     assert where_to_look(replace(store, uri="http://127.0.0.1:5000")) == f"see the runs: {page}"

@@ -5,25 +5,21 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from mlflow.entities import Run, ViewType
-from mlflow.exceptions import MlflowException
 
 from processes import wait_for
 from sentiment_rnn.config.run import RunConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.engine.train import train
-from sentiment_rnn.errors import UserError
 from sentiment_rnn.tasks.job import identity_of, job_of
-from sentiment_rnn.tracking import start as start_of_runs
+from sentiment_rnn.tracking import run as tracked
 from sentiment_rnn.tracking.checkpoints import LAST, CheckpointFiles, CheckpointFolder
 from sentiment_rnn.tracking.description import description_of
 from sentiment_rnn.tracking.names import PROTOCOL_VARIABLE
-from sentiment_rnn.tracking.run import DivergedError, PrunedError, TrackedRun
-from sentiment_rnn.tracking.start import start, tracked_run
+from sentiment_rnn.tracking.run import DivergedError, PrunedError, TrackedRun, start, tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
 from short_runs import ADDING, config_of
 from stored_runs import rows, runs_in
@@ -120,24 +116,6 @@ def test_a_run_that_broke_off_resumes_as_the_same_run_and_has_every_point_once(
     assert not (store.checkpoints / "an identity" / LAST).exists()
 
 
-def test_a_signal_while_a_run_is_made_leaves_it_killed_and_it_is_trained_as_the_same_run(
-    store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    create = store.client.create_run
-
-    def interrupted(*arguments: Any, **named: Any) -> None:
-        create(*arguments, **named)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(store.client, "create_run", interrupted)
-        with pytest.raises(KeyboardInterrupt), tracked_run(store, description_of(config, "an identity", [])):
-            pass
-    (run,) = runs(store)
-    assert run.info.status == "KILLED"
-    assert finish(store, config) == run.info.run_id
-
-
 def test_a_run_whose_process_was_killed_before_its_first_checkpoint_is_trained_as_the_same_run(
     store: Store, config: RunConfig
 ) -> None:
@@ -145,13 +123,6 @@ def test_a_run_whose_process_was_killed_before_its_first_checkpoint_is_trained_a
         killed = start(store, folder, description_of(config, "an identity", []))
     assert finish(store, config) == killed.run_id
     assert len(runs(store)) == 1
-
-
-def test_a_run_that_was_killed_while_its_end_was_recorded_has_no_number_twice(store: Store, config: RunConfig) -> None:
-    run_id = break_off(store, config, KeyboardInterrupt())
-    store.client.log_metric(run_id, "test/loss", 0.5, timestamp=1, step=0)
-    assert finish(store, config) == run_id
-    assert rows(store.client, store.client.get_run(run_id)) == [*CURVE, ("test/loss", 0, 0.5)]
 
 
 @pytest.mark.parametrize("damage", ["cut off", "of another program", "gone"])
@@ -212,16 +183,6 @@ def test_a_run_without_a_score_is_settled_for_its_sweep_and_resumed_by_another(
     assert not {"sentiment_rnn.pruned", "sentiment_rnn.diverged"} & runs(store)[0].data.tags.keys()
 
 
-def test_a_job_of_no_sweep_is_one_line(store: Store, config: RunConfig) -> None:
-    no_sweep = r"^study=single: no sweep of this name in sqlite:"
-    with (
-        pytest.raises(UserError, match=no_sweep) as refused,
-        tracked_run(store, description_of(config, "an identity", []), True),
-    ):
-        pass
-    assert "\n" not in str(refused.value)
-
-
 def test_a_protocol_and_what_a_run_keeps_are_part_of_its_identity_and_how_it_is_shown_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -236,23 +197,10 @@ def test_a_protocol_and_what_a_run_keeps_are_part_of_its_identity_and_how_it_is_
     assert len({plain, identity(), *others}) == 5
 
 
-def test_a_metric_of_a_name_that_mlflow_refuses_fails_the_run_when_it_is_logged(
-    store: Store, config: RunConfig
-) -> None:
-    run_id = break_off(store, config, KeyboardInterrupt())
-    with (
-        pytest.raises(MlflowException, match=r"what\?!"),
-        tracked_run(store, description_of(config, "an identity", [])) as run,
-    ):
-        run.log_metrics({"what?!": 1.0})
-    assert run.run_id == run_id
-    assert store.client.get_run(run_id).info.status == "FAILED"
-
-
 def test_the_use_of_the_machine_is_recorded_once_for_each_step_of_a_run_that_resumes(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start_of_runs, "MONITOR_SECONDS", 0.01)
+    monkeypatch.setattr(tracked, "MONITOR_SECONDS", 0.01)
     config, name = run_config(*ADDING, "tracking.system_metrics=true"), "system/system_memory_usage_megabytes"
 
     def steps(run: TrackedRun) -> list[int]:

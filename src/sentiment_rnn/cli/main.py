@@ -47,8 +47,7 @@ def _dispatch() -> None:
 
             app = new_app("sentiment-rnn", PURPOSE, version=__version__)
             for name in COMMANDS:  # loaded when they are called
-                target = "app" if name == "runs" else "main"
-                app.command(f"sentiment_rnn.cli.{name}:{target}", name=name, help=docstring_of(name))
+                app.command(f"sentiment_rnn.cli.{name}:main", name=name, help=docstring_of(name))
             call(app, words)
 
 

@@ -3,7 +3,6 @@
 sentiment-rnn runs
 sentiment-rnn runs mine --store runs
 sentiment-rnn runs --json
-sentiment-rnn runs prune --yes
 """
 
 import time
@@ -11,7 +10,6 @@ from datetime import datetime, timezone
 from json import dumps
 from typing import TYPE_CHECKING, Any
 
-from cyclopts import App
 from rich.filesize import decimal
 
 from sentiment_rnn.cli.options import StoreOptions
@@ -22,10 +20,8 @@ if TYPE_CHECKING:
     from sentiment_rnn.tracking.inventory import Best, Entry
 
 COLUMNS = ("name", "id", "state", "done", "best on validation", "encoder", "age", "checkpoints")
-app = App(name="runs")
 
 
-@app.default
 def main(sweep: str | None = None, /, *, json: bool = False, options: StoreOptions = StoreOptions()) -> None:
     """Print the sweeps and runs that were asked for, as a table or as JSON.
 
@@ -46,26 +42,6 @@ def main(sweep: str | None = None, /, *, json: bool = False, options: StoreOptio
     if any(entry.state == "stale" for entry in entries):
         console.print("stale: MLflow says running, and nobody works on it; the same command resumes")
     console.print(where_to_look(store), soft_wrap=True)
-
-
-@app.command
-def prune(*, yes: bool = False, options: StoreOptions = StoreOptions()) -> None:
-    """Remove checkpoints of runs that finished, or that the store no longer has. A packaged model lies in the store,
-    and stays.
-
-    Args:
-        yes: delete; without it nothing changes
-    """
-    from sentiment_rnn.tracking.checkpoints import remove, superfluous
-
-    folders = list(superfluous(options.open()))
-    rows = [(folder.name, why, decimal(size)) for folder, size, why in folders]
-    show(new_console(), Table("Checkpoints that no run resumes from", ("folder", "why", "size"), rows))
-    if not yes:
-        print(f"nothing is deleted yet; --yes deletes {decimal(sum(size for _, size, _ in folders))}")
-        return
-    removed = [size for folder, size, _ in folders if remove(folder)]
-    print(f"deleted {decimal(sum(removed))} of {len(removed)} runs")
 
 
 def row(entry: "Entry") -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from sentiment_rnn.config.messages import quoted
 from sentiment_rnn.config.store import check_choice, register_schema
 from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.sweeps.callback import close_sweeps
+from sentiment_rnn.sweeps.launch import Refused
 
 log = logging.getLogger("sentiment_rnn")
 
@@ -37,17 +37,13 @@ def main() -> None:
     for argument in sys.argv[1:]:  # before Hydra refuses a choice in other words, or merges several
         check_choice(argument)
     if DRY_RUN in sys.argv:
-        sys.argv[sys.argv.index(DRY_RUN)] = "hydra.callbacks.sweep.dry_run=true"
+        sys.argv[sys.argv.index(DRY_RUN)] = "hydra.callbacks.prepare.dry_run=true"
     sys.argv[1:] = flags_first([as_hydra_reads_it(argument) for argument in sys.argv[1:]])
-    interrupted = False
     with Interruption():  # of a signal before the first run, between two, or after the last
         try:
             job()
-        except (KeyboardInterrupt, SystemExit) as error:  # the second is a scheduler's, or says what cannot be prepared
-            interrupted = not isinstance(getattr(error, "code", None), str)
-            raise
-        finally:
-            close_sweeps(interrupted)
+        except Refused as refused:
+            raise refused.error from None
 
 
 def flags_first(arguments: list[str]) -> list[str]:

@@ -85,7 +85,6 @@ def open_model(options: ModelOptions) -> Iterator[TrainedModel]:
         names_folder,
         whole_name,
     )
-    from sentiment_rnn.tracking.results import whole_id
 
     run, model = options.run, options.model
     if run is not None and model is not None:
@@ -102,7 +101,7 @@ def open_model(options: ModelOptions) -> Iterator[TrainedModel]:
         if store is None:
             folder = checked_model(Path(str(model)).expanduser())
         elif run is not None:  # an empty one names none, and not the default model
-            folder = fetch_run_model(store, whole_id(store, run), Path(temporary))
+            folder = fetch_run_model(store, run, Path(temporary))
         else:
             if model is None:
                 model = next((name for name in DEFAULTS if is_registered(store, name)), DEFAULTS[0])

@@ -20,8 +20,7 @@ from sentiment_rnn.tracking.checkpoints import FINAL, CheckpointFiles, load_chec
 from sentiment_rnn.tracking.description import description_of
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG, PARAMETERS, PEAK_MEMORY
 from sentiment_rnn.tracking.results import Metrics
-from sentiment_rnn.tracking.run import PATIENCE, TrackedRun
-from sentiment_rnn.tracking.start import tracked_run
+from sentiment_rnn.tracking.run import PATIENCE, TrackedRun, tracked_run
 from sentiment_rnn.tracking.store import open_store, where_to_look
 
 log = logging.getLogger("sentiment_rnn")

@@ -1,14 +1,19 @@
-"""What a sweep or a single run needs before its first job: checked parts, data, a store, and the jobs that are left."""
+"""What a sweep or a single run needs before its first job: checked parts, data, a store, and the jobs that are left; or
+only a table of them (`--dry-run`)."""
 
 import copy
 import logging
 
-from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.loading import source_of
+from sentiment_rnn.config.run import RunConfig, TextConfig
 from sentiment_rnn.engine.machine import check_device, check_parts, resolved
+from sentiment_rnn.errors import UserError
 from sentiment_rnn.sweeps.plan import Plan
-from sentiment_rnn.tasks.job import identity_of, job_of
-from sentiment_rnn.tracking.checkpoints import LAST, place_of
-from sentiment_rnn.tracking.store import Store, check_store, open_store
+from sentiment_rnn.tasks.job import Job, identity_of, job_of
+from sentiment_rnn.tracking.checkpoints import LAST, load_checkpoint
+from sentiment_rnn.tracking.names import STUDY_TAG
+from sentiment_rnn.tracking.results import runs_of
+from sentiment_rnn.tracking.store import Store, check_store, existing_store, open_store
 from sentiment_rnn.tracking.store_errors import store_errors
 from sentiment_rnn.tracking.sweeps import OpenSweep, ended_runs
 
@@ -46,15 +51,14 @@ def prepare(plan: Plan) -> tuple[Store, list[str]]:
         if note:
             log.info("%s", note)
     store = open_store(configs[0].tracking, checked=True)
-    if left := [path.parent for path in store.checkpoints.glob(f"*/{LAST}") if not place_of(path.parent)]:
-        folders = ", ".join(folder.name for folder in left)
-        log.warning("%s: half-trained runs of an earlier version train anew; delete %s", store.checkpoints, folders)
-    identities = []
-    for config in configs:
-        job = copy.copy(jobs[config.data_key])
-        job.config = resolved(config) if plan.here else config
-        identities.append(identity_of(job))
-    return store, identities
+    return store, [_identity(plan, config, jobs[config.data_key]) for config in configs]
+
+
+def _identity(plan: Plan, config: RunConfig, job: Job) -> str:
+    """The identity that a run has on this machine, by the job of one that reads the same data."""
+    own = copy.copy(job)
+    own.config = resolved(config) if plan.here else config
+    return identity_of(own)
 
 
 def note_of_steps(config: RunConfig, batches: int) -> str:
@@ -96,3 +100,52 @@ def jobs_left(sweep: OpenSweep) -> list[list[str]]:
     if finished:
         log.info("sweep %s: %d of %d runs are there", sweep.run.info.run_name, len(finished), sweep.count)
     return [[*job] for identity, job in dict(sweep.jobs).items() if identity not in finished]
+
+
+def show_plan(plan: Plan) -> None:
+    """Print the table of jobs. Nothing is trained, downloaded or made."""
+    if plan.search:
+        print(f"a search of {plan.search.trials} trials, whose values are proposed as it goes; nothing is trained")
+        return
+    try:
+        store = existing_store(plan.configs[0].tracking)
+    except UserError:  # the first run makes it
+        store = None
+    shared = set.intersection(*map(set, plan.jobs)) if len(plan.jobs) > 1 else set()
+    rows = [
+        (str(number), " ".join(override for override in job if override not in shared), _state(plan, config, store))
+        for number, (config, job) in enumerate(zip(plan.configs, plan.jobs, strict=True))
+    ]
+    from sentiment_rnn.report.tables import Table, new_console, show  # which no run needs
+
+    console = new_console()
+    show(console, Table("Nothing is trained: a plan", ("job", "overrides", "state"), rows))
+    training = sum(state.startswith(("resumes", "trains")) for _, _, state in rows)
+    console.print(f"{training} of {len(rows)} jobs would train")
+
+
+def _state(plan: Plan, config: RunConfig, store: Store | None) -> str:
+    """`finished`, `diverged`, `resumes after epoch 2 of 4`, `trains 4 epochs`, or what is missing."""
+    try:
+        source = source_of(config.data) if isinstance(config, TextConfig) else None
+        if missing := getattr(source, "missing", ""):
+            return str(missing)
+        job = job_of(config)
+        config.settle_epochs(job.batches)
+        identity = _identity(plan, config, job)
+    except UserError as error:
+        return str(error)
+    trains = f"trains {config.trainer.epochs} epochs"
+    if store is None:
+        return trains
+    runs = runs_of(store, [identity])
+    if runs and runs[0].finished:
+        return "finished"
+    if any(run.diverged for run in runs if run.tags.get(STUDY_TAG) == plan.study):
+        return "diverged"
+    try:
+        loops = load_checkpoint(store.checkpoints / identity / LAST)["loops"]
+        done = int(loops["fit_loop"]["epoch_progress"]["current"]["processed"])
+    except (UserError, OSError, LookupError, TypeError):
+        return trains
+    return f"resumes after epoch {done} of {config.trainer.epochs}"

@@ -1,26 +1,22 @@
 """A search as a sweep: it asks for values, launches trials and tells what they scored; and what its run shows of it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
-from hydra.core.config_loader import ConfigLoader
-from omegaconf import DictConfig
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from sentiment_rnn.config.loading import checked
-from sentiment_rnn.config.run import ReviewConfig, RunConfig
+from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.sections import SearchConfig
 from sentiment_rnn.engine.pruning import PRUNING, readable, storage_of, study_file
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.plotting import search_history
-from sentiment_rnn.report.tables import csv_text
-from sentiment_rnn.sweeps.plan import settings_of, trials_at_once
-from sentiment_rnn.sweeps.space import Space, parsed, space_of, text_of
+from sentiment_rnn.sweeps.plan import Launch, Plan
+from sentiment_rnn.sweeps.space import Space
 from sentiment_rnn.tasks.job import Objective, job_of
 from sentiment_rnn.tracking.run import DivergedError, PrunedError
 from sentiment_rnn.tracking.sweeps import OpenSweep
@@ -65,34 +61,21 @@ def drop_broken_line(path: Path) -> None:
         file.truncate(file.read().rfind(b"\n") + 1)
 
 
-Launch = Callable[[Sequence[Sequence[str]]], Sequence[Any]]
-"""Runs jobs by their overrides; gives of each its score, or the exception that ended it."""
-
-
-def run_search(
-    config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, launch: Launch, sweep: OpenSweep
-) -> None:
+def run_search(plan: Plan, sweep: OpenSweep, launch: Launch) -> None:
     """Run the trials of a sweep; say which was the best.
-
-    Args:
-        arguments: the overrides of the sweep, with those that the callback has added.
-        sweep: whose trials they are.
 
     Raises:
         UserError: some trials failed.
     """
-    settings = settings_of(config)
-    space = space_of(parsed(settings.params, arguments, loader))
-    example: RunConfig = checked(loader.load_sweep_config(config, space.examples()[0]))
-    objective = job_of(example).objective
+    assert plan.search
+    assert plan.space
+    settings, space = plan.search, plan.space
+    objective = job_of(plan.configs[0]).objective
     study = open_study(study_file(sweep.store, sweep.search), objective.mode, settings)
-    failed = run_trials(
-        study, space, settings, trials_at_once(config.hydra.launcher, settings), launch,
-        lambda: _show(sweep, study, space, objective),
-    )  # fmt: skip
+    failed = run_trials(study, space, settings, plan.at_once, launch, lambda: _show(sweep, study, space, objective))
     _say_best(study, space, objective)
-    if isinstance(example, ReviewConfig):
-        log.info("to compare its runs and register the best: sentiment-rnn compare %s --register", example.study)
+    if isinstance(plan.configs[0], ReviewConfig):
+        log.info("to compare its runs and register the best: sentiment-rnn compare %s --register", plan.study)
     if failed:
         raise UserError(f"{failed} of {settings.trials} trials failed; the same command runs these again")
 
@@ -170,31 +153,15 @@ def _show(sweep: OpenSweep, study: optuna.Study, space: Space, objective: Object
     pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
     scores = {trial.number: float(trial.value or 0) for trial in complete}
     figure = search_history(scores, [trial.number for trial in pruned], objective.metric, objective.mode)
-    sweep.log_files({"search/trials.csv": _table(study, space, objective)}, {"search/history.png": figure})
-
-
-def _table(study: optuna.Study, space: Space, objective: Objective) -> str:
-    """One row per trial: its number, how it ended (`open`: it runs, or failed), its score and its values."""
-    rows = []
-    for trial in counted(study):
-        state = "open" if trial.state == TrialState.RUNNING else trial.state.name.lower()
-        score = str(trial.value) if trial.state == TrialState.COMPLETE else ""
-        values = [text_of(trial.params[key]) for key in space.dimensions if key in trial.params]
-        rows.append((trial.number, state, score, *values))
-    return csv_text(("trial", "state", objective.best, *space.dimensions), rows)
+    table = study.trials_dataframe(("number", "state", "value", "params")).rename(columns={"value": objective.best})
+    sweep.log_files({"search/trials.csv": table.to_csv(index=False)}, {"search/history.png": figure})
 
 
 def _say_best(study: optuna.Study, space: Space, objective: Objective) -> None:
+    count = len(counted(study))
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        log.info("none of %d trials has a score", len(counted(study)))
+        log.info("none of %d trials has a score", count)
         return
     best = study.best_trial
     values = " ".join(space.overrides(best.params)[len(space.fixed) :])
-    log.info(
-        "best of %d trials: trial %d, %s %.4f: %s",
-        len(counted(study)),
-        best.number,
-        objective.metric,
-        best.value,
-        values,
-    )
+    log.info("best of %d trials: trial %d, %s %.4f: %s", count, best.number, objective.metric, best.value, values)

@@ -56,27 +56,24 @@ def text_of(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def parsed(params: Mapping[str, Any], arguments: Sequence[str], loader: ConfigLoader) -> list[Override]:
-    """Overrides as Hydra reads them.
-
-    Args:
-        params: `hydra.sweeper.params`, which the others override.
-        arguments: of the command line.
-    """
-    lines = [f"{key}={value}" for key, value in params.items()]
-    overrides: list[Override] = OverridesParser.create(config_loader=loader).parse_overrides([*lines, *arguments])
-    return overrides
-
-
-def space_of(overrides: Sequence[Override], experiments: Mapping[str, str] | None = None) -> Space:
+def space_of(
+    arguments: Sequence[str],
+    params: Mapping[str, Any] | None = None,
+    experiment: str = "",
+    loader: ConfigLoader | None = None,
+) -> Space:
     """The space that overrides describe; the last one of a key counts.
 
     Args:
-        experiments: where overrides come from that the command line does not have, `{"seed=0,1": "experiment=demo"}`.
+        arguments: of the command line.
+        params: `hydra.sweeper.params`, which the command line overrides.
+        experiment: where these come from, `experiment=demo`.
 
     Raises:
         UserError: one of them has no bounds, or is a grid; or none of them varies.
     """
+    lines = [f"{key}={value}" for key, value in (params or {}).items()]
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides([*lines, *arguments])
     last = {override.get_key_element(): override for override in overrides}
     varied = {key: override for key, override in last.items() if override.is_sweep_override()}
     if not varied:
@@ -84,55 +81,43 @@ def space_of(overrides: Sequence[Override], experiments: Mapping[str, str] | Non
             "hydra/sweeper=search: there is nothing to search; give some key an interval(…), a range(…) or "
             f"a choice(…), e.g. {EXAMPLE}"
         )
+    for key, override in varied.items():
+        if getattr(override.value(), "simple_form", False):
+            line, choices = override.input_line, ",".join(override.sweep_string_iterator())
+            grid = f"a grid of {experiment}" if line in lines else "a grid"
+            raise UserError(f"{line}: {grid}, and a search takes no grid; write {key}=choice({choices})")
     return Space(
         fixed=[str(override.input_line) for key, override in last.items() if key not in varied],
-        dimensions={key: _dimension(key, override, experiments or {}) for key, override in varied.items()},
+        dimensions={key: _dimension(override) for key, override in varied.items()},
         given=[str(override.input_line) for override in varied.values()],
     )
 
 
-def _dimension(key: str, override: Override, experiments: Mapping[str, str]) -> BaseDistribution:
+def _dimension(override: Override) -> BaseDistribution:
     value: Any = override.value()
-    tags: set[str] = getattr(value, "tags", set())
-    if tags - {"log"}:
-        raise UserError(f"{override.input_line}: expected the tag log, or none")
-    log = bool(tags)
+    low: Any
+    high: Any
+    step = None
     if isinstance(value, IntervalSweep):
-        return _interval(override, value, log)
-    if isinstance(value, RangeSweep):
-        return _range(override, value, log)
-    choices = list(dict.fromkeys(override.sweep_string_iterator()))
-    if getattr(value, "simple_form", False):
-        line = str(override.input_line)
-        grid = f"a grid of {experiments[line]}" if line in experiments else "a grid"
-        raise UserError(f"{line}: {grid}, and a search takes no grid; write {key}=choice({','.join(choices)})")
-    if log:
-        raise UserError(f"{override.input_line}: expected log for an interval or a range; a choice has no scale")
-    return CategoricalDistribution(choices)
-
-
-def _interval(override: Override, value: IntervalSweep, log: bool) -> BaseDistribution:
-    low, high = value.start, value.end
-    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UserError(f"{override.input_line}: expected interval(LOW,HIGH) of two numbers, the lower one first")
-    return _numbers(override, low, high, 1 if log else None, log)
-
-
-def _range(override: Override, value: RangeSweep, log: bool) -> BaseDistribution:
-    values = sorted(value.range())
-    if not values:
-        raise UserError(f"{override.input_line}: expected range(START,STOP) with a value in it; STOP is not one")
-    return _numbers(override, values[0], values[-1], abs(value.step), log)
-
-
-def _numbers(override: Override, low: float, high: float, step: float | None, log: bool) -> BaseDistribution:
-    if log and not low > 0:
-        raise UserError(f"{override.input_line}: expected a lower end above 0 on a logarithmic scale")
-    if log and step != 1:
-        raise UserError(f"{override.input_line}: expected a step of 1 on a logarithmic scale; take an interval")
-    if isinstance(low, int) and isinstance(high, int):
-        return IntDistribution(low, high, log=log, step=int(step or 1))
-    return FloatDistribution(low, high, log=log, step=None if log else step)
+        low, high = value.start, value.end
+    elif isinstance(value, RangeSweep):
+        values = sorted(value.range())
+        if not values:
+            raise UserError(f"{override.input_line}: expected range(START,STOP) with a value in it; STOP is not one")
+        low, high, step = values[0], values[-1], abs(value.step)
+    else:
+        return CategoricalDistribution(list(dict.fromkeys(override.sweep_string_iterator())))
+    if value.tags - {"log"}:
+        raise UserError(f"{override.input_line}: expected the tag log, or none")
+    log = bool(value.tags)
+    try:
+        if isinstance(low, int) and isinstance(high, int):
+            return IntDistribution(low, high, log=log, step=int(step or 1))
+        if math.isfinite(low) and math.isfinite(high):
+            return FloatDistribution(low, high, log=log, step=step)
+        raise ValueError("expected finite numbers")
+    except ValueError as error:  # Optuna's: the ends in the wrong order, or none above 0 on a logarithmic scale
+        raise UserError(f"{override.input_line}: {error}") from error
 
 
 def _values_to_try(dimension: BaseDistribution) -> list[Any]:

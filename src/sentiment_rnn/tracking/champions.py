@@ -92,7 +92,7 @@ def _moved(
     with FileLock(store.directory / ".register.lock"):
         version, holder = _holder_of(store, name, alias)
         obstacle = "" if replace else _obstacle(run, version, holder)
-        moved = {} if obstacle else register(store, name, {alias: run.run_id})
+        moved = None if obstacle else register(store, name, alias, run.run_id)
     before = f"version {version} ({f'{described(holder)}, run {holder.run_id}' if holder else 'of no run'})"
     if obstacle:
         return f"{name}@{alias} stays {before}: {described(run)}, {obstacle}; --replace replaces it"
@@ -101,14 +101,15 @@ def _moved(
     if holder and holder.run_id == run.run_id:
         return f"registered already as {name}@{alias}, version {version}: {described(run)}"
     replaced = f"; it replaces {before}" if version else ""
-    return f"registered as {name}@{alias}, version {moved[alias]}: {described(run)}{replaced}"
+    return f"registered as {name}@{alias}, version {moved}: {described(run)}{replaced}"
 
 
 def _holder_of(store: Store, name: str, alias: str) -> tuple[str, RecordedRun | None]:
     """The version that has an alias, empty where none has; and its run, None where that is gone, or never was."""
     model = found_or_none(lambda: store.client.get_registered_model(name))
     version = str(model.aliases.get(alias, "")) if model else ""
-    return version, run_or_none(store, store.client.get_model_version(name, version).run_id if version else None)
+    run_id = store.client.get_model_version(name, version).run_id if version else ""
+    return version, run_or_none(store, run_id or "")
 
 
 def _obstacle(run: RecordedRun, version: str, holder: RecordedRun | None) -> str:

@@ -16,18 +16,16 @@ import json
 import logging
 import pickle
 import uuid
-from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import torch
-from filelock import Timeout
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.files import FileLock, write_whole
 from sentiment_rnn.tracking.names import CHECKPOINT_TAG
-from sentiment_rnn.tracking.results import RecordedRun, runs_of
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
 
 log = logging.getLogger("sentiment_rnn")
@@ -61,10 +59,12 @@ class CheckpointFolder:
 
     def __enter__(self) -> "CheckpointFolder":
         self.lock.acquire()
-        place = place_of(self.path)
-        if place.get("store") == self.store_uri:
-            self.token = place["token"]
-        else:
+        try:
+            place = json.loads((self.path / PLACE).read_text(encoding="utf-8"))
+            self.token = place["token"] if place["store"] == self.store_uri else ""
+        except (OSError, ValueError, LookupError, TypeError):
+            self.token = ""
+        if not self.token:
             self.renew_token()
         if self.last.exists():
             try:
@@ -81,39 +81,6 @@ class CheckpointFolder:
         """Have the folder belong to a run that is yet to be made."""
         self.token = uuid.uuid4().hex
         write_whole(self.path / PLACE, json.dumps({"store": self.store_uri, "token": self.token}).encode())
-
-
-def place_of(folder: Path) -> dict[str, str]:
-    """The store and the token in a folder of checkpoints; empty where it has none that can be read."""
-    try:
-        place = json.loads((folder / PLACE).read_text(encoding="utf-8"))
-        return place if {"store", "token"} <= place.keys() else {}
-    except (OSError, ValueError, AttributeError):
-        return {}
-
-
-def superfluous(store: Store) -> Iterator[tuple[Path, int, str]]:
-    """The folder, bytes and reason of checkpoints of runs that have finished, or that the store does not have, or has
-    deleted. Only folders that name this store count, whatever their experiments."""
-    experiments = store.experiments
-    for folder in sorted(path for path in store.checkpoints.glob("*") if place_of(path).get("store") == store.uri):
-        size = sum(path.stat().st_size for path in folder.glob("*.ckpt"))
-        runs = runs_of(store, [folder.name], experiments=experiments)
-        if size and (not runs or runs[0].finished):
-            yield folder, size, "finished" if runs else "no run of it is in the store"
-
-
-def remove(folder: Path) -> bool:
-    """Delete the checkpoints in a folder; False where a process trains its run now. The lock stays, since a process may
-    come to wait for it."""
-    try:
-        with FileLock(folder / "lock").acquire(timeout=0):
-            for path in folder.iterdir():
-                if path.name != "lock":
-                    path.unlink()
-            return True
-    except Timeout:
-        return False
 
 
 class CheckpointFiles(TorchCheckpointIO):

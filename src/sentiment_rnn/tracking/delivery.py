@@ -5,14 +5,12 @@ and value are its primary key.
 """
 
 import logging
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 
-from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.models import PACKAGE, log_model, model_of, send_files
 from sentiment_rnn.tracking.names import LONGEST_TAG, REFUSED_TAG
 from sentiment_rnn.tracking.results import FINISHED
@@ -60,11 +58,9 @@ class Delivery:
         self._send_files()
 
     def finish(self) -> None:
-        """Send all that the store lacks, and say that the run is FINISHED.
-
-        Raises:
-            UserError: the run was deleted.
-        """
+        """Send all that the store lacks, and say that the run is FINISHED. A server gets every point once more: what
+        stands before it may have answered in its place."""
+        self._sent = 0 if self.store.remote else self._sent
         parts = [lambda: self._send_values(len(self.points)), self._send_files, self._send_dataset, self._send_model]
         with ThreadPoolExecutor(len(parts) if self.store.remote else 1) as pool:  # a local store takes one at a time
             for sending in [pool.submit(part) for part in parts]:
@@ -77,16 +73,8 @@ class Delivery:
         if self._read().info.status != FINISHED:
             raise NotRecordedError("it answers, and does not say FINISHED")
 
-    def refuse_deleted(self) -> None:
-        """Raise `UserError` where the run was deleted."""
-        try:
-            self._read()
-        except STORE_ERRORS:
-            return
-
     def _send_values(self, count: int) -> None:
-        """Send parameters, tags and the first points. A server is asked whether it has the points, since what stands
-        before it may have answered in its place."""
+        """Send parameters, tags and the first points."""
         new = self.points[self._sent : count]
         self.store.client.log_batch(
             self.run_id,
@@ -94,8 +82,6 @@ class Delivery:
             [Param(*item) for item in self.params.items()],
             [RunTag(*item) for item in self.tags.items()],
         )
-        if new and self.store.remote:
-            self._check(new)
         self.params, self.tags = {}, {}
         self._sent = max(self._sent, count)
 
@@ -128,21 +114,4 @@ class Delivery:
         run = self.store.client.get_run(self.run_id)
         if run.info.run_id != self.run_id:
             raise NotRecordedError(NO_SERVER)
-        if run.info.lifecycle_stage == "deleted":
-            raise UserError(
-                f"run {self.run_id} was deleted in {self.store.uri} while it trained; the same command resumes it as "
-                "a new run"
-            )
         return run
-
-    def _check(self, points: Sequence[Point]) -> None:
-        """Read the run back; raises `NotRecordedError` where it lacks the last point of a metric."""
-        last: dict[str, tuple[int, int, float]] = {}  # in MLflow's order: by step, then time, then value
-        for name, value, at, step in points:
-            if math.isfinite(value):
-                last[name] = max(last.get(name, (step, at, value)), (step, at, value))
-        recorded = {metric.key: (metric.step, metric.value) for metric in self._read().data.to_proto().metrics}
-        for name, (step, _, value) in last.items():
-            recorded_step, recorded_value = recorded.get(name, (-1, math.nan))
-            if recorded_step < step or (recorded_step == step and not math.isclose(recorded_value, value)):
-                raise NotRecordedError(f"it answers, and does not have {name}")

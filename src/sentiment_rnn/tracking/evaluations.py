@@ -49,9 +49,7 @@ def log_evaluation(
         now = get_current_time_millis()
         points = [Metric(key, value, now, 0) for key, value in scores.items()]
         client.log_batch(made, points, [Param("files", name)])
-        client.log_text(made, table, "table.md")
-        for key, figure in figures.items():
-            client.log_figure(made, figure, f"figures/{key}.png")
+        store.log_files(made, {"table.md": table}, {f"figures/{key}.png": figure for key, figure in figures.items()})
         if mistakes:
             import pandas as pd
 

@@ -100,8 +100,7 @@ def entries_of(store: Store) -> list[Entry]:
     entries = []
     for sweep in sweeps:
         first = [of_identity[identity][0] for identity, _ in jobs_of(sweep.run).values() if identity in of_identity]
-        own = [run for run in trained if run.tags.get(PARENT_TAG) == sweep.run_id]  # of an earlier version
-        entries.append(_entry(store, sweep, first if jobs_in(sweep.run) else own))
+        entries.append(_entry(store, sweep, first))
     parents = {sweep.run_id for sweep in sweeps}
     listed = {run.identity for entry in entries for run in entry.runs}
     entries += [

@@ -20,6 +20,7 @@ from mlflow.types import ColSpec, Schema
 from sentiment_rnn import __version__
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.tracking.names import CHAMPION, ENCODER_TAG
+from sentiment_rnn.tracking.results import run_or_none
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import found_or_none, is_missing
 
@@ -127,43 +128,35 @@ def check_name(name: str) -> None:
         raise UserError(f"--model {name}: no name for a registered model; use letters, digits, spaces, - and _")
 
 
-def register(store: Store, name: str, best: Mapping[str, str]) -> dict[str, str]:
-    """Move aliases of the registered model `name` to the models of these runs; the version of each alias.
+def register(store: Store, name: str, alias: str, run_id: str) -> str | None:
+    """Move an alias of the registered model `name` to the model of a run.
 
-    A model that is registered already keeps its version.
-
-    Args:
-        best: a run's id by alias; one without a packaged model is passed over.
+    Returns:
+        Its version, which a model that is registered already keeps; None where the run has no packaged model.
     """
-    client = store.client
-    if not found_or_none(lambda: client.get_registered_model(name)):
-        client.create_registered_model(name, description="Probability that a text is positive.")
-    versions = {alias: version for alias, run in best.items() if (version := _version_of(store, name, run))}
-    for alias, version in versions.items():
-        client.set_registered_model_alias(name, alias, version)
-    return versions
-
-
-def _version_of(store: Store, name: str, run_id: str) -> str | None:
-    client = store.client
-    run = client.get_run(run_id)
+    client, run = store.client, store.client.get_run(run_id)
     model_id = model_of(run)
     if model_id is None:
         return None
-    known = [v for v in client.search_model_versions(f"name = '{name}'") if v.run_id == run_id]
-    # Not models:/<id>: MLflow's SQL store would look for it in whatever store this process has as its default.
-    source = client.get_logged_model(model_id).artifact_location
-    tags = {ENCODER_TAG: run.data.tags[ENCODER_TAG]}
-    made = known[0] if known else client.create_model_version(name, source, run_id, tags, model_id=model_id)
-    return str(made.version)
+    if not found_or_none(lambda: client.get_registered_model(name)):
+        client.create_registered_model(name, description="Probability that a text is positive.")
+    version = next(iter(client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")), None)
+    if version is None:
+        # Not models:/<id>: MLflow's SQL store would look for it in whatever store this process has as its default.
+        source = client.get_logged_model(model_id).artifact_location
+        tags = {ENCODER_TAG: run.data.tags[ENCODER_TAG]}
+        version = client.create_model_version(name, source, run_id, tags, model_id=model_id)
+    client.set_registered_model_alias(name, alias, version.version)
+    return str(version.version)
 
 
 def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
-    """Download into `folder` the model that a run logged; raises `UserError` where there is none."""
-    run = found_or_none(lambda: store.client.get_run(run_id))
+    """Download into `folder` the model that a run logged, by the beginning of its id; raises `UserError` where there is
+    none."""
+    run = run_or_none(store, run_id)
     if run is None:
         raise UserError(f"run={run_id}: no such run in {store.uri}, or none that this user may read")
-    model_id = model_of(run)
+    model_id = model_of(run.run)
     if model_id is None:
         raise UserError(f"run={run_id}: {NO_MODEL}")
     return _download(store, store.client.get_logged_model(model_id).artifact_location, folder)

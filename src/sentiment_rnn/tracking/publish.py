@@ -11,10 +11,10 @@ from mlflow.entities import DatasetInput, Run
 from sentiment_rnn.tracking.delivery import Delivery, Point
 from sentiment_rnn.tracking.models import DATA, fetch_run_model, model_of, send_files
 from sentiment_rnn.tracking.names import FOLDER_TAG, NOTE_TAG, PARENT_TAG, STUDY_TAG
-from sentiment_rnn.tracking.results import FINISHED, KILLED, RUNNING, RecordedRun, runs_of
+from sentiment_rnn.tracking.results import FINISHED, KILLED, RecordedRun, runs_of
 from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import store_errors
-from sentiment_rnn.tracking.sweeps import OpenSweep, jobs_of, parents_called
+from sentiment_rnn.tracking.sweeps import OpenSweep, jobs_of
 
 ORIGIN_TAG = "sentiment_rnn.published_from"
 """Tag of a published run: the id of the run that it is a copy of."""
@@ -40,30 +40,18 @@ def publish(source: Store, parent: Run, runs: list[RecordedRun], target: Store) 
     """
     with store_errors(target.uri, target.experiment, "EDIT", "--to"):
         copies = {copy.identity: copy for copy in reversed(runs_of(target, [run.identity for run in runs]))}
-        missing = [run for run in runs if run.identity not in copies or not copies[run.identity].finished]
-        study = parent.data.tags.get(STUDY_TAG, str(parent.info.run_name))
-        sweep = None
-        if missing or not _is_whole(target, study, parent):
-            sweep = OpenSweep(target, study, [*jobs_of(parent).values()])
+        sweep = OpenSweep(target, parent.data.tags[STUDY_TAG], [*jobs_of(parent).values()])
         for run in runs:
             copy = copies.get(run.identity)
-            if sweep is None or (copy and copy.finished):
-                yield Published(run.name, copies[run.identity].run_id, False, {})
+            if copy and copy.finished:
+                yield Published(run.name, copy.run_id, False, {})
             else:
                 yield _copy(run, target, copy, sweep.run_id)
-        if sweep:
-            with tempfile.TemporaryDirectory() as folder:
-                _download_artifacts(source, parent, Path(folder))
-                for fault in filter(None, send_files(sweep.run.info.artifact_uri, target.uri, Path(folder)).values()):
-                    raise fault
-            status = FINISHED if parent.info.status == FINISHED else KILLED
-            sweep.close(status, parent.data.tags.get(NOTE_TAG, ""))
-
-
-def _is_whole(target: Store, study: str, parent: Run) -> bool:
-    """Whether the other store has the parent of these jobs, to its end, which is recorded last."""
-    copy = next(iter(parents_called(target, study)), None)
-    return copy is not None and copy.info.status != RUNNING and jobs_of(copy) == jobs_of(parent)
+        with tempfile.TemporaryDirectory() as folder:
+            _download_artifacts(source, parent, Path(folder))
+            for fault in filter(None, send_files(sweep.run.info.artifact_uri, target.uri, Path(folder)).values()):
+                raise fault
+        sweep.close(FINISHED if parent.info.status == FINISHED else KILLED, parent.data.tags.get(NOTE_TAG, ""))
 
 
 def _copy(original: RecordedRun, target: Store, earlier: RecordedRun | None, parent: str) -> Published:

@@ -33,7 +33,7 @@ from sentiment_rnn.tracking.names import (
     SHORTEST_ID,
 )
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.store_errors import found_or_none, is_missing
+from sentiment_rnn.tracking.store_errors import is_missing
 
 RUNNING, FINISHED, FAILED, KILLED = (
     RunStatus.to_string(status)
@@ -41,10 +41,8 @@ RUNNING, FINISHED, FAILED, KILLED = (
 )
 """How MLflow calls the states of a run; KILLED is one that was interrupted."""
 IS_FINISHED = f"attributes.status = '{FINISHED}'"
-PAGE = 1000
-"""Runs that are asked for at a time."""
-MOST_SEARCHES = 10
-"""Beginnings of identities that are asked for one by one; for more, all runs are read."""
+MOST_RUNS = 50_000
+"""Runs for which MLflow can be asked at once."""
 
 Curve = tuple[list[int], list[float]]
 """Steps and values."""
@@ -231,38 +229,26 @@ class RecordedRun:
 def search(
     store: Store, query: str, experiments: Sequence[str] = (), order: str = "start_time ASC"
 ) -> list[RecordedRun]:
-    """All runs that answer a query in MLflow's language.
+    """The runs that answer a query in MLflow's language, the first `MOST_RUNS` of them.
 
     Args:
         experiments: their ids; none for the store's own.
     """
-    places, runs, token = [*experiments] or [store.experiment_id], [], None
-    while True:
-        page = store.client.search_runs(places, query, max_results=PAGE, order_by=[order], page_token=token)
-        runs += [RecordedRun(store, run) for run in page]
-        token = page.token
-        if not token:
-            return runs
+    places = [*experiments] or [store.experiment_id]
+    runs = store.client.search_runs(places, query, max_results=MOST_RUNS, order_by=[order])
+    return [RecordedRun(store, run) for run in runs]
 
 
-def whole_id(store: Store, beginning: str) -> str:
-    """The id of the run whose id begins so (`sentiment-rnn runs` shows `SHORTEST_ID` characters of it); what is given
-    where there is none. Raises `UserError` where there are several."""
-    if not re.fullmatch(f"[0-9a-f]{{{SHORTEST_ID},31}}", beginning):
-        return beginning
-    runs = search(store, f"attributes.run_id LIKE '{beginning}%'", store.experiments)
+def run_or_none(store: Store, beginning: str) -> RecordedRun | None:
+    """The run of any experiment whose id begins so, with `SHORTEST_ID` characters or more; None where there is none, or
+    none that this user may read. Raises `UserError` where there are several."""
+    if not re.fullmatch(f"[0-9a-f]{{{SHORTEST_ID},32}}", beginning):
+        return None
+    experiments = [experiment.experiment_id for experiment in store.client.search_experiments(max_results=10_000)]
+    runs = search(store, f"attributes.run_id LIKE '{beginning}%'", experiments)
     if len(runs) > 1:
         raise UserError(f"{beginning}: the ids of several runs begin so; give more of it")
-    return runs[0].run_id if runs else beginning
-
-
-def run_or_none(store: Store, beginning: str | None) -> RecordedRun | None:
-    """The run of an id, or of the beginning of one, as `whole_id`; None where there is none, or none that this user may
-    read."""
-    if not beginning:
-        return None
-    run = found_or_none(lambda: store.client.get_run(whole_id(store, beginning)))
-    return RecordedRun(store, run) if run else None
+    return runs[0] if runs else None
 
 
 def runs_of(
@@ -273,15 +259,12 @@ def runs_of(
     MLflow refuses `IN` for tags. So they are asked for by the beginnings that the runs of a sweep share.
 
     Args:
-        identities: one alone may be the beginning of several, with % behind it.
         experiments: their ids; none for that of the store.
     """
-    beginnings = {f"{identity[:SHARED]}%" for identity in identities} if len(identities) > 1 else set(identities)
-    if len(beginnings) > MOST_SEARCHES:
-        beginnings = {"%"}
+    beginnings = {identity[:SHARED] for identity in identities} if len(identities) > 1 else set(identities)
     runs = []
     for beginning in beginnings:
-        query = f"tags.`{IDENTITY_TAG}` {'LIKE' if '%' in beginning else '='} '{beginning}'"
-        runs += search(store, query + f" and {IS_FINISHED}" * finished, experiments)
-    wanted = [run for run in runs if run.identity in identities or len(identities) == 1]
+        query = f"tags.`{IDENTITY_TAG}` LIKE '{beginning}%'" + f" and {IS_FINISHED}" * finished
+        runs += search(store, query, experiments)
+    wanted = [run for run in runs if run.identity in identities]
     return sorted(wanted, key=lambda run: (not run.finished, run.updated))

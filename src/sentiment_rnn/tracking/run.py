@@ -1,4 +1,5 @@
-"""A run of MLflow's while it is trained: Lightning's logger, what the task records, and how it ends.
+"""The run of an identity: found, resumed or made, by one process at a time; what it logs while it is trained, and how
+it ends.
 
 What is logged gathers in memory. A checkpoint carries the points of its run; when it has been written, they are sent.
 So a store that is away costs no number: training goes on, a later checkpoint sends what is missing, and a killed run
@@ -13,7 +14,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,11 @@ from lightning.pytorch.loggers import Logger
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.utils.time import get_current_time_millis
 from mlflow.utils.validation import _validate_metric_name
 
+from sentiment_rnn.config.messages import line_of
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.tracking.checkpoints import POINTS, CheckpointFolder
@@ -33,15 +36,27 @@ from sentiment_rnn.tracking.description import Description
 from sentiment_rnn.tracking.names import (
     DIVERGED_TAG,
     ERROR_TAG,
+    FOLDER_TAG,
     GRADIENTS,
     MISTAKES,
+    NOTE_TAG,
+    PARENT_TAG,
     PREDICTIONS,
     PRUNED_TAG,
+    STUDY_TAG,
     TRACEBACK,
 )
-from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED
+from sentiment_rnn.tracking.results import FAILED, FINISHED, KILLED, RUNNING, RecordedRun, runs_of
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.store_errors import STORE_ERRORS, quick_answers, short_reason, storage_fault, until_answered
+from sentiment_rnn.tracking.store_errors import (
+    STORE_ERRORS,
+    line_of_store,
+    quick_answers,
+    short_reason,
+    store_errors,
+    until_answered,
+)
+from sentiment_rnn.tracking.sweeps import join_sweep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,6 +67,8 @@ INTERVAL, PAUSE = 5.0, 60.0
 """Seconds between two sendings while a run trains, and between two tries to reach a store that is away."""
 PATIENCE = 600.0
 """Seconds for which the end of a run waits for its store."""
+MONITOR_SECONDS = 5
+"""Between two samples of the use of processor and memory."""
 TABLES_TAG = "mlflow.loggedArtifacts"
 """By which MLflow's pages know an artifact as a table."""
 
@@ -62,6 +79,94 @@ class PrunedError(Exception):
 
 class DivergedError(UserError):
     """The loss is infinite or no number; the message says in which batch, and at which learning rate."""
+
+
+@contextmanager
+def tracked_run(store: Store, description: Description, in_sweep: bool = False) -> Iterator["TrackedRun"]:
+    """The run of an identity, for as long as this process trains it; no other process does meanwhile.
+
+    A run that has finished is not to be trained. Another one ends FINISHED when the block ends, KILLED where a signal
+    or a search ends it, else FAILED with its traceback.
+
+    Args:
+        in_sweep: whether the run is a job of the sweep that is called `description.study`.
+
+    Raises:
+        UserError: the store refuses the run, or does not answer; or there is no such sweep.
+        PrunedError: a search ended the run early, now or before.
+        DivergedError: its loss became no number, now or before.
+    """
+    with CheckpointFolder(store, description.identity) as folder:
+        with store_errors(store.uri, store.experiment, "EDIT"):
+            # The server may start again between two jobs of a sweep.
+            run = until_answered(lambda: start(store, folder, description, in_sweep), PATIENCE if in_sweep else 0)
+        if run.finished:
+            yield run
+        else:
+            with run.ending(), _monitored(run) if description.system_metrics else nullcontext():
+                yield run
+        folder.last.unlink(missing_ok=True)  # only now: until here the run would resume
+
+
+def start(store: Store, folder: CheckpointFolder, description: Description, in_sweep: bool = False) -> "TrackedRun":
+    """The run that has finished, the one that this folder's checkpoint belongs to, or a new one.
+
+    To call it again is harmless: a run that an earlier call made has the token of the folder.
+
+    Raises:
+        as `tracked_run`.
+    """
+    parent, varied = join_sweep(store, description) if in_sweep else (None, [])
+    runs = runs_of(store, [description.identity])
+    finished = next((run.run for run in runs if run.finished), None)
+    if not finished:
+        _refuse_settled(runs, description)
+    started = next((run.run for run in runs if run.tags.get(FOLDER_TAG) == folder.token), None)
+    if started and folder.points is None and any(not name.startswith("system/") for name in started.data.metrics):
+        folder.renew_token()  # the checkpoint is gone, and its points would be measured twice
+        started = None
+    if started and not finished:
+        _resume(store, started, description.study)
+    run = finished or started or _new_run(store, folder.token, parent, description.tags, description.name(varied))
+    return TrackedRun(store, run, folder, description, parent)
+
+
+def _refuse_settled(runs: list[RecordedRun], description: Description) -> None:
+    """Raise what ended a run of this study without a score before."""
+    for run in runs:
+        if run.tags.get(STUDY_TAG) == description.study:
+            if run.diverged:
+                raise DivergedError(run.tags[DIVERGED_TAG])
+            if PRUNED_TAG in run.tags and description.search_trial is not None:
+                raise PrunedError(run.tags[PRUNED_TAG])
+
+
+def _resume(store: Store, run: Run, study: str) -> None:
+    """Have the store say that a run goes on."""
+    run_id, tags = run.info.run_id, run.data.tags
+    log.info("run %s: resumed", run_id)
+    store.client.update_run(run_id, status=RUNNING)
+    store.client.set_tag(run_id, STUDY_TAG, study)
+    for tag in {ERROR_TAG, DIVERGED_TAG, PRUNED_TAG} & tags.keys():
+        store.client.delete_tag(run_id, tag)
+
+
+def _new_run(store: Store, token: str, parent: Run | None, tags: dict[str, str], name: str) -> Run:
+    tags = tags | {FOLDER_TAG: token, NOTE_TAG: name} | ({PARENT_TAG: parent.info.run_id} if parent else {})
+    with quick_answers():  # which asks once: MLflow's client would make a second run where an answer is lost
+        return store.client.create_run(store.experiment_id, run_name=name, tags=tags)
+
+
+@contextmanager
+def _monitored(run: "TrackedRun") -> Iterator[None]:
+    """Record the use of processor and memory within the block, by a thread of MLflow's; it ends where the store does
+    not answer."""
+    monitor = SystemMetricsMonitor(run.run_id, MONITOR_SECONDS, resume_logging=True, tracking_uri=run.store.uri)
+    monitor.start()
+    try:
+        yield
+    finally:
+        monitor.finish()
 
 
 class TrackedRun(Logger):
@@ -182,9 +287,6 @@ class TrackedRun(Logger):
         Args:
             count: of the points.
             wait: for the next sending, if the last one was just now.
-
-        Raises:
-            UserError: the run was deleted in the store.
         """
         self._kept = count
         if wait and time.monotonic() < self._next_sending:
@@ -193,7 +295,6 @@ class TrackedRun(Logger):
             with quick_answers():
                 self._delivery.send(count)
         except STORE_ERRORS as error:
-            self._delivery.refuse_deleted()
             self._note(short_reason(error))
             self._next_sending = time.monotonic() + PAUSE
         else:
@@ -217,36 +318,32 @@ class TrackedRun(Logger):
             self._break_off(KILLED, {PRUNED_TAG: str(error)})
             log.info("run %s: pruned %s", self.run_id, error)
             raise
-        except BaseException as error:
+        except Exception as error:
             self._fail(error)
             raise
         finally:
             self._temporary.cleanup()
 
     def _finish(self) -> None:
-        """Raises `UserError` where the run was deleted, or the store stayed away; nothing is lost then."""
+        """Raises `UserError` where the store stayed away, or the run was deleted in it; nothing is lost then."""
         try:
             until_answered(self._delivery.finish, PATIENCE)
         except (OSError, *STORE_ERRORS) as error:
-            self._delivery.refuse_deleted()
             raise UserError(
                 f"{self.store.uri}: the end of run {self.run_id} is not recorded ({short_reason(error)}); nothing is "
                 "lost: the same command, when the store answers, tests once more and records"
             ) from error
 
-    def _fail(self, error: BaseException) -> None:
-        """Record a failure; raises the one line for what a user can mend, where `error` is another."""
-        fault = error if isinstance(error, UserError) else storage_fault(self.store.directory, error)
-        if fault:
-            log.error("run %s failed: %s", self.run_id, fault)
+    def _fail(self, error: Exception) -> None:
+        """Record a failure, with its traceback where it is no error that a user can mend."""
+        if line := line_of(error) or line_of_store(error):
+            log.error("run %s failed: %s", self.run_id, line)
         else:
             log.exception("run %s failed", self.run_id)
         with suppress(OSError):  # a full disk, which is the error
             self.log_text(traceback.format_exc(), TRACEBACK)
         why = {ERROR_TAG: f"{type(error).__name__}: {error}"[:500]}
         self._break_off(FAILED, why | ({DIVERGED_TAG: str(error)} if isinstance(error, DivergedError) else {}))
-        if fault and fault is not error:
-            raise fault from error
 
     def _break_off(self, status: str, tags: dict[str, str] | None = None) -> None:
         """Record that the run broke off. What its last checkpoint does not hold is measured again; a store that is away

@@ -3,9 +3,11 @@
 import re
 import shlex
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
@@ -23,6 +25,9 @@ from sentiment_rnn.tracking.store_errors import (
     store_errors,
     until_answered,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NOT_IN_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 """Characters that an address of SQLite would take for something else than a path."""
@@ -50,14 +55,16 @@ class Store:
         return is_server(self.uri)
 
     @property
-    def experiments(self) -> list[str]:
-        """Ids of all experiments."""
-        return [experiment.experiment_id for experiment in self.client.search_experiments(max_results=10_000)]
-
-    @property
     def checkpoints(self) -> Path:
         """Folder of all checkpoints, with a folder for each identity."""
         return self.directory / "checkpoints"
+
+    def log_files(self, run_id: str, texts: Mapping[str, str], figures: "Mapping[str, Figure]") -> None:
+        """Record artifacts of a run, by their names."""
+        for name, text in texts.items():
+            self.client.log_text(run_id, text, name)
+        for name, figure in figures.items():
+            self.client.log_figure(run_id, figure, name)
 
 
 def check_store(config: TrackingConfig, directory_name: str = "tracking.directory", name: str = "tracking.uri") -> None:
@@ -111,19 +118,19 @@ def open_store(
     database = _database(uri)
 
     def made() -> Store:
-        with store_errors(config.uri or config.directory, config.experiment, "EDIT", names[bool(config.uri)]):
-            directory.mkdir(parents=True, exist_ok=True)
-            with FileLock(directory / ".store.lock"):
-                if database and _is_missing(database):
-                    _make_database(database)
-                client = MlflowClient(uri)
-                experiment_id = _experiment(client, config.experiment) or _made_experiment(
-                    client, config.experiment, database
-                )
+        directory.mkdir(parents=True, exist_ok=True)
+        with FileLock(directory / ".store.lock"):
+            if database and _is_missing(database):
+                _make_database(database)
+            client = MlflowClient(uri)
+            experiment_id = _experiment(client, config.experiment) or _made_experiment(
+                client, config.experiment, database
+            )
         return Store(client, uri, experiment_id, directory, config.experiment)
 
     try:
-        return until_answered(made, patience)
+        with store_errors(config.uri or config.directory, config.experiment, "EDIT", names[bool(config.uri)]):
+            return until_answered(made, patience)
     except OSError as error:
         raise UserError(
             f"{names[0]}={config.directory}: cannot be written ({error.strerror or error}); choose another folder"
@@ -207,14 +214,14 @@ def _made_experiment(client: MlflowClient, name: str, database: Path | None) -> 
         tags = {"mlflow.experimentKind": "custom_model_development"}
         return str(client.create_experiment(name, artifacts, tags))
     except MlflowException as error:
-        if (experiment_id := _experiment(client, name)) is None and error.error_code == "RESOURCE_ALREADY_EXISTS":
+        if (experiment_id := _experiment(client, name)) is not None:
+            return experiment_id
+        if error.error_code == "RESOURCE_ALREADY_EXISTS":
             raise UserError(
                 f"tracking.experiment={name}: deleted in MLflow; give another name, or restore it (mlflow experiments "
                 "restore)"
             ) from error
-        if experiment_id is None:
-            raise
-        return experiment_id
+        raise
 
 
 def where_to_look(store: Store) -> str:

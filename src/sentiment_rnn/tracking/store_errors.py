@@ -7,7 +7,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 from mlflow.exceptions import MlflowException, RestException
@@ -79,13 +78,6 @@ def line_of_store(error: Exception) -> str | None:
     return f"the store of runs: {_reason(error, 'its experiment', 'READ or EDIT')}"
 
 
-def storage_fault(directory: Path, error: BaseException) -> UserError | None:
-    """The one line for a disk that is full or cannot be written while a run is recorded; None for any other error."""
-    cause = error.__cause__ if isinstance(error, UserError) else error
-    fault = re.search(UNWRITABLE, str(cause)) if isinstance(cause, MlflowException | OSError) else None
-    return UserError(f"{directory}: {fault[0]}; mend that; the same command resumes") if fault else None
-
-
 def is_missing(error: Exception) -> bool:
     """Whether an error says that what was asked for is not there, or nothing that this user may read: a server that
     asks for passwords refuses both (403). Another refusal, or a disk that is full, does not."""
@@ -112,14 +104,9 @@ def _reason(error: Exception, experiment: str, permission: str) -> str:
         return REMEDIES[status].format(user=user, permission=permission, experiment=experiment)
     if "database is locked" in str(error):  # for which MLflow has the code of a server that is away
         return "its database is locked by another process; wait until that is done, and try again"
-    if no_answer(error):
+    if is_away(error):
         return f"no answer ({short_reason(error)}); start the server, or check the address (none means SQLite)"
     return short_reason(error)
-
-
-def no_answer(error: Exception) -> bool:
-    """Whether a request got no answer, or none but that the server cannot answer now."""
-    return bool(re.search(NO_ANSWER, str(error))) or _status(error) in UNABLE
 
 
 def _status(error: Exception) -> int | None:
@@ -158,9 +145,8 @@ def until_answered(ask: Callable[[], T], patience: float) -> T:
     while True:
         try:
             return ask()
-        except (UserError, *STORE_ERRORS) as error:  # the first is the one line for one of the others
-            cause = error.__cause__ if isinstance(error, UserError) else error
-            if not isinstance(cause, Exception) or not is_away(cause) or time.monotonic() > deadline:
+        except STORE_ERRORS as error:
+            if not is_away(error) or time.monotonic() > deadline:
                 raise
             if not noted:
                 minutes = patience / 60
@@ -170,8 +156,10 @@ def until_answered(ask: Callable[[], T], patience: float) -> T:
 
 
 def is_away(error: Exception) -> bool:
-    """Whether what failed may go well later: no answer, a locked database, or another server at the address."""
-    return isinstance(error, NotRecordedError) or no_answer(error) or "database is locked" in str(error)
+    """Whether what failed may go well later: no answer, or none but that the server cannot answer now, a locked
+    database, or another server at the address."""
+    silent = re.search(f"{NO_ANSWER}|database is locked", str(error))
+    return bool(silent) or isinstance(error, NotRecordedError) or _status(error) in UNABLE
 
 
 def is_refusal(error: Exception) -> bool:

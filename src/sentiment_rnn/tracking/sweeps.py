@@ -25,7 +25,17 @@ from sentiment_rnn.tracking.names import (
     SWEEP_TAG,
     TRIAL_TAG,
 )
-from sentiment_rnn.tracking.results import FINISHED, IS_FINISHED, RUNNING, RecordedRun, run_or_none, runs_of, search
+from sentiment_rnn.tracking.results import (
+    FAILED,
+    FINISHED,
+    IS_FINISHED,
+    KILLED,
+    RUNNING,
+    RecordedRun,
+    run_or_none,
+    runs_of,
+    search,
+)
 from sentiment_rnn.tracking.store import VIEW, Store, where_to_look
 from sentiment_rnn.tracking.store_errors import STORE_ERRORS, quick_answers, short_reason, store_errors
 
@@ -94,29 +104,29 @@ def parents_called(store: Store, study: str | None, finished: bool = False) -> l
 
 
 def launched(parent: Run) -> int:
-    """When a sweep was last launched, in milliseconds since 1970; one of an earlier version, when it began."""
-    return _number(parent.data.tags.get(LAUNCHED_TAG, "")) or int(parent.info.start_time)
+    """When a sweep was last launched, in milliseconds since 1970."""
+    return _number(parent, LAUNCHED_TAG)
 
 
 def jobs_of(parent: Run) -> dict[int, tuple[str, list[str]]]:
-    """Identity and overrides of the jobs of a sweep's last launch, by their numbers; none of an earlier version."""
+    """Identity and overrides of the jobs of a sweep's last launch, by their numbers."""
     jobs = {}
     for key, tag in parent.data.tags.items():
-        number = key.removeprefix(JOB_TAG)
-        if number != key and number.isdecimal() and tag:
+        if key.startswith(JOB_TAG) and tag:
             identity, *overrides = tag.split("\n")
-            jobs[int(number)] = (identity, overrides)
+            jobs[int(key.removeprefix(JOB_TAG))] = (identity, overrides)
     return dict(sorted(jobs.items()))
 
 
 def jobs_in(parent: Run) -> int:
-    """How many jobs the last launch of a sweep had; 0 where an earlier version launched it."""
-    return _number(parent.data.tags.get(SWEEP_TAG, ""))
+    """How many jobs the last launch of a sweep had."""
+    return _number(parent, SWEEP_TAG)
 
 
-def _number(tag: str) -> int:
-    """The number in a tag; 0 where there is none, as another version or another program may have left it."""
-    return int(tag) if tag.isdecimal() and len(tag) <= 13 else 0  # a longer one is a digest of version 0.4
+def _number(parent: Run, tag: str) -> int:
+    """The number in a tag; 0 where there is none, as in a sweep of version 0.4."""
+    value = parent.data.tags.get(tag, "")
+    return int(value) if value.isdecimal() else 0
 
 
 def results_of(store: Store, parent: Run, diverged: bool = False) -> list[RecordedRun]:
@@ -141,13 +151,9 @@ def results_of(store: Store, parent: Run, diverged: bool = False) -> list[Record
 def ended_runs(store: Store, parent: Run, diverged: bool = False) -> list[RecordedRun]:
     """The runs of a sweep that FINISHED: of each identity the first. Trials are among them; arguments as
     `results_of`."""
-    experiment = [parent.info.experiment_id]
-    if not jobs_in(parent):  # of an earlier version
-        runs = search(store, f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'", experiment)
-        return [run for run in runs if run.finished or (diverged and run.diverged)]
     jobs = dict(jobs_of(parent).values())
     first: dict[str, RecordedRun] = {}
-    for run in runs_of(store, jobs, not diverged, experiment):
+    for run in runs_of(store, jobs, not diverged, [parent.info.experiment_id]):
         if run.finished or (diverged and run.diverged):
             first.setdefault(run.identity, run)
     return [
@@ -156,7 +162,8 @@ def ended_runs(store: Store, parent: Run, diverged: bool = False) -> list[Record
 
 
 class OpenSweep:
-    """The parent run of a sweep that this process launches: RUNNING until `close`.
+    """The parent run of a sweep that this process launches: RUNNING until `close`. After `with` it is FINISHED, KILLED
+    where a signal ended the block, or FAILED.
 
     Args:
         study: the sweep's name.
@@ -195,13 +202,17 @@ class OpenSweep:
         self.run.data.tags.update(tags)
         self.run_id = str(parent.info.run_id)
 
+    def __enter__(self) -> "OpenSweep":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt | SystemExit)
+        self.close(KILLED if interrupted else FAILED if kind else FINISHED)
+
     def log_files(self, texts: Mapping[str, str], figures: "Mapping[str, Figure]") -> None:
         """Artifacts, by their names; a store that does not take them now ends no sweep."""
         try:
-            for name, text in texts.items():
-                self.store.client.log_text(self.run_id, text, name)
-            for name, figure in figures.items():
-                self.store.client.log_figure(self.run_id, figure, name)
+            self.store.log_files(self.run_id, texts, figures)
         except (*STORE_ERRORS, OSError) as error:
             log.warning("sweep: %s not recorded (%s)", ", ".join([*texts, *figures]), short_reason(error))
 
@@ -246,7 +257,7 @@ def join_sweep(store: Store, description: "Description") -> tuple[Run, list[str]
     if not parents:
         raise UserError(
             f"study={description.study}: no sweep of this name in {store.uri}, so its job's run would belong to none; "
-            "keep hydra/callbacks=sweep, which opens it, and give all machines the same tracking.uri or "
+            "keep hydra/sweeper=grid or search, which opens it, and give all machines the same tracking.uri or "
             "tracking.directory"
         )
     parent, jobs, number = parents[0], jobs_of(parents[0]), description.search_trial
@@ -283,9 +294,8 @@ def log_comparison(store: Store, parent: Run, note: str, files: dict[str, str], 
     try:
         with store_errors(store.uri, store.experiment, "EDIT"):
             store.client.set_tag(parent.info.run_id, NOTE_TAG, note[:LONGEST_TAG])
-            for name, content in files.items():
-                store.client.log_text(parent.info.run_id, content, f"comparison/{name}")
-            store.client.log_figure(parent.info.run_id, figure, "comparison/comparison.png")
+            texts = {f"comparison/{name}": text for name, text in files.items()}
+            store.log_files(parent.info.run_id, texts, {"comparison/comparison.png": figure})
     except OSError as error:
         raise UserError(
             f"{store.uri}: nothing was logged ({error.strerror or error}); make its folder writable"
