@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -114,6 +115,24 @@ def test_a_run_that_broke_off_resumes_as_the_same_run_and_has_every_point_once(
     assert rows(store.client, run) == [*CURVE, ("test/loss", 0, 0.5)]
     assert "sentiment_rnn.error" not in run.data.tags
     assert not (store.checkpoints / "an identity" / LAST).exists()
+
+
+def test_a_signal_while_a_run_is_made_leaves_it_killed_and_it_is_trained_as_the_same_run(
+    store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = store.client.create_run
+
+    def interrupted(*arguments: Any, **named: Any) -> None:
+        create(*arguments, **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.client, "create_run", interrupted)
+        with pytest.raises(KeyboardInterrupt), tracked_run(store, description_of(config, "an identity", [])):
+            pass
+    (run,) = runs(store)
+    assert run.info.status == "KILLED"
+    assert finish(store, config) == run.info.run_id
 
 
 def test_a_run_whose_process_was_killed_before_its_first_checkpoint_is_trained_as_the_same_run(

@@ -25,6 +25,7 @@ def main(
     register: bool = False,
     replace: bool = False,
     model: str | None = None,
+    settings: bool = False,
     options: StoreOptions = StoreOptions(),
 ) -> None:
     """Write the tables and the figure to a folder if one is given; log them to the parent run of the first sweep; print
@@ -37,8 +38,9 @@ def main(
         register: register the best run, and that of each encoder; an alias moves only to a better run on the same texts
         replace: register, and move every alias
         model: the registered model (default: sentiment for runs on data=imdb, demo for those on data=generated)
+        settings: list also the settings that are the same in all arms
     """
-    from sentiment_rnn.report.comparison import arms_of_sweeps, results_csv, tables_of
+    from sentiment_rnn.report.comparison import arms_of_sweeps, in_words, results_csv, settings_tables, tables_of
     from sentiment_rnn.report.comparison_figure import check_panels, comparison_figure
     from sentiment_rnn.report.plotting import write_folder
     from sentiment_rnn.report.tables import markdown, new_console, show
@@ -65,12 +67,16 @@ def main(
     tables = tables_of(arms)
     figure = comparison_figure(arms, " and ".join(parents), panels)
     files = {"table.md": markdown(tables), "results.csv": results_csv(arms)}
-    closing = [where_to_look(store)]
+    sentences = in_words(arms)
+    same = settings_tables(arms)[1]
+    if not settings:
+        lines.append(f"{len(same.rows)} settings are the same in all arms; --settings lists them")
+    closing = [where_to_look(store), "", *sentences]
     if output:
         write_folder(output, files, {"comparison": figure})
         closing.append(f"Figure: {output / 'comparison.png'}; table and results are beside it.")
     try:
-        log_comparison(store, parent, files["table.md"], files, figure)
+        log_comparison(store, parent, "\n\n".join([*sentences, files["table.md"]]), files, figure)
         lines.append(
             f"tables and figure logged to run {parent.info.run_id} of {store.uri}, sweep {first}, under comparison/"
         )
@@ -82,7 +88,7 @@ def main(
             lines.append(f"not registered; {how} makes the best runs versions of the model {model or 'NAME'}")
     finally:  # also where the store refuses; and last, so that whoever closes the output (`| head`) has the files
         console = new_console()
-        for table in tables:
+        for table in [*tables, *([same] if settings else [])]:
             show(console, table)
         for line in [*lines, *closing]:
             console.print(line, soft_wrap=True)

@@ -282,7 +282,7 @@ def tables_of(arms: Sequence[Arm]) -> list[Table]:
             ("first", "second", "difference in test accuracy [points]", "95 % interval"),
             differences(arms),
         ),
-        settings_table(arms),
+        settings_tables(arms)[0],
     ]
     return [shown for shown in tables if shown and shown.rows]
 
@@ -312,18 +312,44 @@ def differences(arms: Sequence[Arm]) -> list[tuple[str, ...]]:
     return rows
 
 
-def lag_table(arms: Sequence[Arm], bins: int = 7) -> Table | None:
-    """Test accuracy by lag, the tokens from the deciding clause to the end, in logarithmic bins; None where lags are
-    unknown."""
+def lag_bins(arms: Sequence[Arm], bins: int = 7) -> dict[str, tuple[int, int]]:
+    """Logarithmic bins of the lag, the tokens from the deciding clause to the end: by name, `27–51`, the lowest lag and
+    the one above the highest; empty where lags are unknown."""
     if not all(run.predictions.has_lags for arm in arms for run in arm.runs):
-        return None
+        return {}
     every = np.concatenate([run.predictions.lags for arm in arms for run in arm.runs])
-    ends_of = {
+    return {
         f"{low}" if high == low + 1 else f"{low}–{high - 1}": (low, high)
         for low, high, _ in binned(every, logarithmic_bins(every, bins))
     }
+
+
+def lag_table(arms: Sequence[Arm], bins: int = 7) -> Table | None:
+    """Test accuracy by lag; None where lags are unknown."""
+    ends_of = lag_bins(arms, bins)
     rows = [(arm.label, *(_accuracy(arm.accuracies("lags", *ends)) for ends in ends_of.values())) for arm in arms]
-    return Table("Test accuracy by lag: from deciding clause to end [tokens]", ("arm", *ends_of), rows)
+    title = "Test accuracy by lag: from deciding clause to end [tokens]"
+    return Table(title, ("arm", *ends_of), rows) if ends_of else None
+
+
+def in_words(arms: Sequence[Arm]) -> list[str]:
+    """The comparison in a sentence, and for reviews with lags in a second one on the longest: accuracies from the worst
+    to the best seed, in whole per cent."""
+    accuracies = [[run.metrics["test/accuracy"] for run in arm.runs] for arm in arms]
+    sentences = [_sentence("Test reviews judged rightly", arms, accuracies)]
+    for lags, ends in list(lag_bins(arms).items())[-1:]:
+        accuracies = [arm.accuracies("lags", *ends) for arm in arms]
+        if all(accuracies):
+            sentences.append(_sentence(f"With the deciding clause {lags} tokens from the end", arms, accuracies))
+    return sentences
+
+
+def _sentence(where: str, arms: Sequence[Arm], accuracies: Sequence[Sequence[float]]) -> str:
+    shares = []
+    for arm, by_seed in zip(arms, accuracies, strict=True):
+        low, high = (f"{100 * end:.0f}" for end in (min(by_seed), max(by_seed)))
+        shares.append(f"{arm.label} {low} %" if low == high else f"{arm.label} {low} to {high} % by seed")
+    return f"{where}: {', '.join(shares)}."
 
 
 def _accuracy(accuracies: Sequence[float]) -> str:
@@ -331,9 +357,9 @@ def _accuracy(accuracies: Sequence[float]) -> str:
     return percent_with_deviation(spread(accuracies)) if accuracies else ""
 
 
-def settings_table(arms: Sequence[Arm]) -> Table:
-    """A row for each key whose value is not the same in all arms, with a column for each arm. Arms of the same classes
-    whose code is another differ in the row `code`."""
+def settings_tables(arms: Sequence[Arm]) -> tuple[Table, Table]:
+    """A row for each key whose value is not the same in all arms, with a column for each arm; and one for each of the
+    other keys. Arms of the same classes whose code is another differ in the row `code`."""
     settings = [_settings_of(arm) for arm in arms]
     rows = [(key, *(values.get(key, NONE) for values in settings)) for key in sorted({*chain(*settings)})]
     codes = [_joined(run.tags.get(CODE_TAG, "")[:8] for run in arm.runs) for arm in arms]
@@ -341,7 +367,11 @@ def settings_table(arms: Sequence[Arm]) -> Table:
     if len({*zip(targets, codes, strict=True)}) > len({*targets}):
         rows.append(("code", *codes))
     differing = [row for row in rows if len(set(row[1:])) > 1]
-    return Table("Settings that differ", ("key", *(arm.label for arm in arms)), differing)
+    same = [row[:2] for row in rows if len(set(row[1:])) == 1]
+    return (
+        Table("Settings that differ", ("key", *(arm.label for arm in arms)), differing),
+        Table("Settings that all arms have", ("key", "value"), same),
+    )
 
 
 def _settings_of(arm: Arm) -> dict[str, str]:

@@ -3,16 +3,17 @@ only a table of them (`--dry-run`)."""
 
 import copy
 import logging
+from typing import NamedTuple
 
 from sentiment_rnn.config.loading import source_of
-from sentiment_rnn.config.run import RunConfig, TextConfig
+from sentiment_rnn.config.run import ARM, RunConfig, TextConfig
 from sentiment_rnn.engine.machine import check_device, check_parts, resolved
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.sweeps.plan import Plan
 from sentiment_rnn.tasks.job import Job, identity_of, job_of
 from sentiment_rnn.tracking.checkpoints import LAST, load_checkpoint
-from sentiment_rnn.tracking.names import STUDY_TAG
-from sentiment_rnn.tracking.results import runs_of
+from sentiment_rnn.tracking.names import EPOCH_SECONDS, IDENTITY_TAG, STUDY_TAG
+from sentiment_rnn.tracking.results import IS_FINISHED, runs_of, search
 from sentiment_rnn.tracking.store import Store, check_store, existing_store, open_store
 from sentiment_rnn.tracking.store_errors import store_errors
 from sentiment_rnn.tracking.sweeps import OpenSweep, ended_runs
@@ -102,6 +103,24 @@ def jobs_left(sweep: OpenSweep) -> list[list[str]]:
     return [[*job] for identity, job in dict(sweep.jobs).items() if identity not in finished]
 
 
+FEW = 3
+"""Runs of an arm whose times are read."""
+
+
+class Planned(NamedTuple):
+    """What would become of one job of a sweep, or of a single run."""
+
+    state: str
+    """`finished`, `diverged`, `resumes after epoch 2 of 4`, `trains 4 epochs`, or what is missing."""
+    seconds: float | None = None
+    """About how long it takes; None where no run of its arm is there to tell."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is something to train."""
+        return self.state.startswith(("resumes", "trains"))
+
+
 def show_plan(plan: Plan) -> None:
     """Print the table of jobs. Nothing is trained, downloaded or made."""
     if plan.search:
@@ -112,40 +131,74 @@ def show_plan(plan: Plan) -> None:
     except UserError:  # the first run makes it
         store = None
     shared = set.intersection(*map(set, plan.jobs)) if len(plan.jobs) > 1 else set()
+    jobs = [_planned(plan, config, store) for config in plan.configs]
     rows = [
-        (str(number), " ".join(override for override in job if override not in shared), _state(plan, config, store))
-        for number, (config, job) in enumerate(zip(plan.configs, plan.jobs, strict=True))
+        (str(number), " ".join(override for override in overrides if override not in shared), job.state, _time(job))
+        for number, (overrides, job) in enumerate(zip(plan.jobs, jobs, strict=True))
     ]
     from sentiment_rnn.report.tables import Table, new_console, show  # which no run needs
 
     console = new_console()
-    show(console, Table("Nothing is trained: a plan", ("job", "overrides", "state"), rows))
-    training = sum(state.startswith(("resumes", "trains")) for _, _, state in rows)
-    console.print(f"{training} of {len(rows)} jobs would train")
+    show(console, Table("Nothing is trained: a plan", ("job", "overrides", "state", "about"), rows))
+    training = [job for job in jobs if job.trains]
+    known = [job.seconds for job in training if job.seconds is not None]
+    line = f"{len(training)} of {len(jobs)} jobs would train"
+    if known:
+        part = "" if len(known) == len(training) else f" {len(known)} of them"
+        line += f",{part} in about {as_time(sum(known) / min(plan.at_once, len(known)))}"
+    elif training:
+        line += "; no run of their arms is there to tell how long"
+    console.print(line, soft_wrap=True)
 
 
-def _state(plan: Plan, config: RunConfig, store: Store | None) -> str:
-    """`finished`, `diverged`, `resumes after epoch 2 of 4`, `trains 4 epochs`, or what is missing."""
+def _planned(plan: Plan, config: RunConfig, store: Store | None) -> Planned:
     try:
         source = source_of(config.data) if isinstance(config, TextConfig) else None
         if missing := getattr(source, "missing", ""):
-            return str(missing)
+            return Planned(str(missing))
         job = job_of(config)
         config.settle_epochs(job.batches)
         identity = _identity(plan, config, job)
     except UserError as error:
-        return str(error)
-    trains = f"trains {config.trainer.epochs} epochs"
+        return Planned(str(error))
+    epochs = config.trainer.epochs or 0
     if store is None:
-        return trains
+        return Planned(f"trains {epochs} epochs")
     runs = runs_of(store, [identity])
     if runs and runs[0].finished:
-        return "finished"
+        return Planned("finished")
     if any(run.diverged for run in runs if run.tags.get(STUDY_TAG) == plan.study):
-        return "diverged"
+        return Planned("diverged")
     try:
         loops = load_checkpoint(store.checkpoints / identity / LAST)["loops"]
         done = int(loops["fit_loop"]["epoch_progress"]["current"]["processed"])
     except (UserError, OSError, LookupError, TypeError):
-        return trains
-    return f"resumes after epoch {done} of {config.trainer.epochs}"
+        return Planned(f"trains {epochs} epochs", _seconds(store, identity, epochs))
+    return Planned(f"resumes after epoch {done} of {epochs}", _seconds(store, identity, epochs, done))
+
+
+def _seconds(store: Store, identity: str, epochs: int, done: int = 0) -> float | None:
+    """About how long the rest of a run takes, by finished runs that differ in their seed alone: their epochs, and what
+    they took beside them."""
+    runs = search(store, f"tags.`{IDENTITY_TAG}` LIKE '{identity[:ARM]}%' and {IS_FINISHED}")[-FEW:]
+    if not runs:
+        return None
+    curves = [run.curve(EPOCH_SECONDS)[1] for run in runs]
+    usual = min(epochs, round(sum(map(len, curves)) / len(curves)))  # fewer where training stops early
+    seconds = min(sum(curve) / max(1, len(curve)) for curve in curves)
+    totals = [(run.updated - run.run.info.start_time) / 1000 for run in runs]
+    beside = min(max(0.0, total - sum(curve)) for total, curve in zip(totals, curves, strict=True))
+    return max(0, usual - done) * seconds + beside
+
+
+def _time(job: Planned) -> str:
+    if not job.trains:
+        return ""
+    return "?" if job.seconds is None else as_time(job.seconds)
+
+
+def as_time(seconds: float) -> str:
+    """`40 s`, `5 min` or `3.0 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

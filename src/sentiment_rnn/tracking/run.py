@@ -97,9 +97,13 @@ def tracked_run(store: Store, description: Description, in_sweep: bool = False) 
         DivergedError: its loss became no number, now or before.
     """
     with CheckpointFolder(store, description.identity) as folder:
-        with store_errors(store.uri, store.experiment, "EDIT"):
-            # The server may start again between two jobs of a sweep.
-            run = until_answered(lambda: start(store, folder, description, in_sweep), PATIENCE if in_sweep else 0)
+        try:
+            with store_errors(store.uri, store.experiment, "EDIT"):
+                # The server may start again between two jobs of a sweep.
+                run = until_answered(lambda: start(store, folder, description, in_sweep), PATIENCE if in_sweep else 0)
+        except (KeyboardInterrupt, SystemExit):
+            _end_started(store, description.identity, folder.token)
+            raise
         if run.finished:
             yield run
         else:
@@ -155,6 +159,14 @@ def _new_run(store: Store, token: str, parent: Run | None, tags: dict[str, str],
     tags = tags | {FOLDER_TAG: token, NOTE_TAG: name} | ({PARENT_TAG: parent.info.run_id} if parent else {})
     with quick_answers():  # which asks once: MLflow's client would make a second run where an answer is lost
         return store.client.create_run(store.experiment_id, run_name=name, tags=tags)
+
+
+def _end_started(store: Store, identity: str, token: str) -> None:
+    """Say of a run that was interrupted while it was started that it is KILLED."""
+    with suppress(*STORE_ERRORS), quick_answers():
+        for run in runs_of(store, [identity]):
+            if run.status == RUNNING and run.tags.get(FOLDER_TAG) == token:
+                store.client.set_terminated(run.run_id, KILLED)
 
 
 @contextmanager
