@@ -66,7 +66,7 @@ store.open_store(TrackingConfig(None, "runs", "here"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delay", [0.4, 1.2])
+@pytest.mark.parametrize("delay", [0.0, 0.4, 0.8, 1.2, 1.6])
 def test_a_store_that_is_killed_while_it_is_made_can_be_opened(delay: float, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", OPEN], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
