@@ -59,11 +59,25 @@ def end_with_launcher() -> None:
 
 def cores() -> int:
     """Processor cores that this process may use: those it is bound to, within its container's quota and what Slurm
-    assigned to it. A cluster may leave tasks unbound to their cores."""
+    assigned to it."""
     import joblib  # a sixth of a second, for commands that compute
 
-    assigned = os.environ.get("SLURM_CPUS_PER_TASK") or os.environ.get("SLURM_CPUS_ON_NODE") or sys.maxsize
-    return max(1, min(joblib.cpu_count(), int(assigned)))
+    assigned = slurm_cores()
+    return max(1, min(joblib.cpu_count(), round(assigned) if assigned is not None else sys.maxsize))
+
+
+def slurm_cores() -> float | None:
+    """Cores of this task of a Slurm job; None outside of one. A cluster may leave tasks unbound to their cores."""
+    if "SLURM_CPUS_PER_TASK" in os.environ:
+        return int(os.environ["SLURM_CPUS_PER_TASK"])
+    if "SLURM_CPUS_ON_NODE" in os.environ:
+        return int(os.environ["SLURM_CPUS_ON_NODE"]) / slurm_tasks()
+    return None
+
+
+def slurm_tasks() -> int:
+    """Tasks of this Slurm job on each node; 1 outside of one."""
+    return int(os.environ.get("SLURM_NTASKS_PER_NODE", 1))
 
 
 def on_gpu(accelerator: str) -> bool:

@@ -86,6 +86,8 @@ data._target_=pathlib.Path
 data.train_reviews=999999999999
 data.max_lag=1000000000
 trainer=
+trainer.strategy=foo
+trainer.strategy=fsdp
 pretrained_digest=abc
 pretrained=nobody
 hydra/lancher=joblib
@@ -102,6 +104,8 @@ task=adding pooling=mean
 task=adding encoder=bag
 task=adding +task.step=1
 task=adding +data.name=imdb
+task=adding trainer.devices=2
+task=adding trainer.nodes=2
 task=adding encoder.bidirectional=true
 task=copying task.test_steps=40
 -m encoder.hidden_size=8,-1

@@ -276,6 +276,7 @@ FILES = ("data=files", "data.train=reviews.csv")
     [
         (FILES, 4, 150),
         ((*FILES, "data.least_steps=1000"), 40, 25),
+        ((*FILES, "trainer.devices=2"), 8, 150),
         (FILES, 1, 200),  # at most
         (FILES, 400, 4),  # at least
         ((*FILES, "trainer.epochs=7"), 4, 7),
@@ -291,7 +292,7 @@ def test_a_few_texts_of_ones_own_are_read_as_often_as_makes_enough_steps(
     config = run_config(*overrides)
     steps = config.settle_epochs(batches)
     assert config.trainer.epochs == epochs
-    assert steps == epochs * batches
+    assert steps == epochs * -(-batches // config.trainer.devices)
     same = run_config(*overrides, f"trainer.epochs={epochs}")
     same.settle_epochs(batches)
     assert config.identity("", "") == same.identity("", "")

@@ -40,8 +40,10 @@ def test_a_loss_that_is_no_number_ends_a_run_on_a_gpu_where_it_is_logged(
     device: str, step: int, is_last: bool, looks: bool
 ) -> None:
     optimizer = SimpleNamespace(param_groups=[{"lr": 0.25}])
+    elsewhere = [0.5]
     trainer = SimpleNamespace(
         log_every_n_steps=10, global_step=step, is_last_batch=is_last, current_epoch=2, optimizers=[optimizer],
+        strategy=SimpleNamespace(reduce=lambda loss: (loss + elsewhere[0]) / 2),
     )  # fmt: skip
     look = partial(FiniteLoss().on_train_batch_end, trainer, SimpleNamespace(device=torch.device(device)))
     look({"loss": torch.tensor(0.5)}, None, 3)
@@ -49,3 +51,6 @@ def test_a_loss_that_is_no_number_ends_a_run_on_a_gpu_where_it_is_logged(
         said = f"the loss is {loss} in batch 4 of epoch 3, at learning rate 0.25"
         with pytest.raises(DivergedError, match=said) if looks else nullcontext():
             look({"loss": torch.tensor(loss)}, None, 3)
+    elsewhere[0] = nan
+    with pytest.raises(DivergedError, match="the loss is nan") if looks else nullcontext():
+        look({"loss": torch.tensor(0.5)}, None, 3)

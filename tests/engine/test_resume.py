@@ -1,11 +1,17 @@
-"""Whoever gives the command of a run again that broke off behind its last epoch, or by a scheduler, gets an undisturbed
-run."""
+"""Runs that break off where a checkpoint says less than usual: behind the last epoch, by a scheduler, on several
+devices. Who gives the same command again gets an undisturbed run."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+from unittest.mock import Mock
 
+import lightning.pytorch as pl
 import pytest
+import torch
 
 from sentiment_rnn.engine import train as engine
+from sentiment_rnn.engine.resume import LastCheckpoint
 from sentiment_rnn.engine.train import train
 from short_runs import ADDING, config_of
 from stored_runs import last_run, rows, runs_in
@@ -55,3 +61,31 @@ def test_a_scheduler_that_stops_the_process_by_systemexit_is_not_taken_for_ctrl_
     run = last_run(tmp_path)[1]
     assert run.info.status == "KILLED"
     assert f"run {run.info.run_id} was interrupted; the same command resumes it" in caplog.text
+
+
+def device(rank: int) -> pl.Trainer:
+    """The trainer of one of several devices."""
+    return cast(pl.Trainer, SimpleNamespace(global_rank=rank, global_step=0, world_size=3))
+
+
+def test_each_device_but_the_first_draws_noise_of_its_own() -> None:
+    noise = []
+    for rank in range(3):
+        torch.manual_seed(7)
+        LastCheckpoint(None, 0, Mock()).on_train_start(device(rank), Mock())
+        noise.append(torch.rand(1).item())
+    torch.manual_seed(7)
+    assert noise[0] == torch.rand(1).item()
+    assert len({*noise}) == 3
+
+
+def test_of_the_devices_of_a_resumed_run_the_first_alone_goes_on_from_the_random_states_of_the_checkpoint() -> None:
+    torch.manual_seed(7)
+    position = {"torch": torch.get_rng_state(), "cuda": None, "within_epoch": True}
+    expected = torch.rand(1).item()
+    for rank, same in ((0, True), (1, False)):
+        callback = LastCheckpoint(None, 0, Mock())
+        callback.resumed = position
+        torch.manual_seed(8)
+        callback.on_train_batch_start(device(rank), Mock())
+        assert (torch.rand(1).item() == expected) == same

@@ -1,5 +1,6 @@
 """A run is promised its share of this machine, whatever `auto` means there, and one line for what is lacking."""
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,9 +14,9 @@ from sentiment_rnn import runtime
 from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.sections import EncoderConfig
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.engine.machine import check_device, check_parts, own_gpu, resolved, threads_of
+from sentiment_rnn.engine.machine import check_device, check_parts, devices_of, own_gpu, resolved, threads_of
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.sweeps.plan import check_launcher, jobs_at_once, runs_here
+from sentiment_rnn.sweeps.plan import check_devices, check_launcher, jobs_at_once, runs_here
 
 
 class Scaled(torch.nn.Module):
@@ -58,18 +59,32 @@ def test_auto_is_what_the_machine_has_and_the_given_configuration_stays(machine:
     assert resolved(run_config("precision=float32")).precision == "float32"
 
 
-@pytest.mark.parametrize(("jobs", "threads"), [(1, 4), (2, 2), (3, 1), (9, 1)])
-def test_jobs_side_by_side_divide_the_cores(jobs: int, threads: int, machine: pytest.MonkeyPatch) -> None:
-    assert threads_of(run_config(f"trainer.jobs_at_once={jobs}").trainer) == threads
-    assert threads_of(run_config("trainer.threads=3", f"trainer.jobs_at_once={jobs}").trainer) == 3
+@pytest.mark.parametrize(
+    ("overrides", "jobs", "threads"),
+    [
+        ([], 1, 4),
+        ([], 2, 2),
+        ([], 3, 1),
+        ([], 9, 1),
+        (["trainer.devices=2"], 1, 2),
+        (["trainer.threads=3"], 4, 3),
+    ],
+)
+def test_jobs_side_by_side_and_devices_divide_the_cores(
+    overrides: list[str], jobs: int, threads: int, machine: pytest.MonkeyPatch
+) -> None:
+    assert threads_of(run_config(*overrides, f"trainer.jobs_at_once={jobs}").trainer) == threads
 
 
 def test_a_slurm_task_has_the_cores_that_it_was_assigned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("joblib.cpu_count", lambda: 64)
+    one, two = run_config().trainer, run_config("trainer.devices=2").trainer
     monkeypatch.setenv("SLURM_CPUS_ON_NODE", "12")
-    assert threads_of(run_config().trainer) == 12
+    assert (threads_of(one), threads_of(two)) == (12, 6)
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")
+    assert threads_of(two) == 6, "a device is a task"
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "5")
-    assert threads_of(run_config().trainer) == 5
+    assert threads_of(two) == 5
     assert threads_of(run_config("trainer.jobs_at_once=2").trainer) == 2, "joblib within a job"
 
 
@@ -77,6 +92,17 @@ def test_a_gpu_that_is_not_there_is_one_line(machine: pytest.MonkeyPatch) -> Non
     check_device(run_config())
     with pytest.raises(UserError, match=r"^trainer.accelerator=gpu: torch \S+ sees no CUDA device here; choose"):
         check_device(run_config("trainer=gpu"))
+    machine.setattr(torch.cuda, "is_available", lambda: True)
+    machine.setattr(torch.cuda, "device_count", lambda: 2)
+    check_device(run_config("trainer.devices=2"))
+    with pytest.raises(UserError, match=r"^trainer.devices=4: expected at most 2, the GPUs that torch sees here"):
+        check_device(run_config("trainer.devices=4"))
+
+
+@pytest.mark.parametrize("strategy", ["ddp_fork", "ddp_spawn", "ddp_notebook"])
+def test_a_strategy_that_copies_the_process_is_one_line(strategy: str) -> None:
+    with pytest.raises(UserError, match=rf"^trainer.strategy={strategy}: expected a strategy that starts processes of"):
+        run_config(f"trainer.strategy={strategy}")
 
 
 @pytest.mark.parametrize(
@@ -102,12 +128,33 @@ def test_a_launcher_says_how_many_jobs_share_a_machine(
     assert runs_here(found) == here
 
 
+@pytest.mark.parametrize(
+    ("launcher", "devices", "refused"),
+    [("basic", 1, False), ("basic", 2, True), ("joblib", 2, True), ("submitit_local", 2, True), ("slurm", 2, False)],
+)
+def test_only_a_scheduler_starts_the_processes_of_several_devices_for_a_sweep(
+    launcher: str, devices: int, refused: bool
+) -> None:
+    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        found = compose("config", [f"hydra/launcher={launcher}"], return_hydra_config=True).hydra.launcher
+    expected = pytest.raises(UserError, match=r"^trainer.devices=2") if refused else contextlib.nullcontext()
+    with expected:
+        check_devices(found, run_config(f"trainer.devices={devices}").trainer)
+
+
 def test_a_run_takes_the_first_gpu_that_no_other_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "visible_gpus", lambda: ["4", "7"])
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with FileLock(tmp_path / "sentiment_rnn_gpu_4.lock"):
         assert own_gpu.__wrapped__() == 1
         assert own_gpu.__wrapped__() == 0, "where all are taken, the first is shared"
+
+
+def test_a_run_on_several_gpus_or_on_none_takes_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sentiment_rnn.engine.machine.own_gpu", lambda: 3)
+    assert devices_of(run_config("trainer=gpu").trainer) == [3]
+    assert devices_of(run_config("trainer=cpu").trainer) == 1
+    assert devices_of(run_config("trainer=gpu", "trainer.devices=2").trainer) == 2
 
 
 @pytest.mark.parametrize(

@@ -213,8 +213,10 @@ def test_seconds_and_tokens_of_an_epoch_are_those_of_training_before_and_after_a
     clock, logged = iter([10, 20, 23, 100, 102, 110, 114]), []
     monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     logger = SimpleNamespace(log_metrics=lambda *given: logged.append(given))
-    given: Any = (SimpleNamespace(is_last_batch=True, global_step=7, loggers=[logger], max_epochs=13, current_epoch=0),
-                  SimpleNamespace(device=torch.device("cpu")))  # fmt: skip
+    trainer = SimpleNamespace(
+        is_last_batch=True, global_step=7, loggers=[logger], max_epochs=13, current_epoch=0, is_global_zero=True
+    )
+    given: Any = (trainer, SimpleNamespace(device=torch.device("cpu")))
     interrupted, resumed = engine.EpochTimer(600), engine.EpochTimer(600)
     interrupted.on_train_start(*given)
     interrupted.on_train_epoch_start(*given)

@@ -75,6 +75,15 @@ def test_a_sweep_outlives_its_launcher_and_requeued_jobs_resume(tmp_path: Path, 
         torch.testing.assert_close(weights(disturbed, jobs[key]), weights(undisturbed, expected), rtol=0, atol=0)
 
 
+def test_a_job_on_two_devices_is_two_tasks_and_one_run(tmp_path: Path, cluster: dict[str, str]) -> None:
+    devices = ["encoder=rnn", "seed=0", "trainer.epochs=2", "trainer.devices=2", "trainer.strategy=ddp"]
+    command = [sys.executable, "-m", "sentiment_rnn", "train", *SWEEP, *SLURM, *devices]
+    done = subprocess.run(command, cwd=tmp_path, env=environment() | cluster, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    parent, jobs = jobs_in(tmp_path)
+    assert [run.info.status for run in (parent, *jobs.values())] == ["FINISHED"] * 2
+
+
 def next_running(folder: Path, besides: str = "") -> tuple[str, int]:
     """Slurm's job and the process of a run that has finished an epoch, and not all, once there is one."""
     found: list[tuple[str, int]] = []

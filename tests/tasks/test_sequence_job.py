@@ -13,6 +13,7 @@ from sentiment_rnn.engine.train import train
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.sweeps.plan import Plan
 from sentiment_rnn.sweeps.preparation import prepare
+from sentiment_rnn.tasks.job import job_of
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import existing_store
 from stored_runs import last_run
@@ -64,6 +65,13 @@ def test_compare_says_of_a_task_that_classifies_no_reviews_that_it_cannot_read_i
     adding = RecordedRun(existing_store(config.tracking), last_run(tmp_path)[1])
     with pytest.raises(UserError, match=r"sums: its runs are of adding, and compare reads runs that classify"):
         check_task("sums", [adding])
+
+
+def test_two_devices_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    config = small_config(tmp_path, "trainer.devices=2")
+    with pytest.raises(UserError, match=r"^trainer.devices=2: task=adding trains on one device; leave it out$"):
+        job_of(config)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_encoder_without_a_chosen_rate_takes_the_default_and_one_line_says_so_before_its_runs(

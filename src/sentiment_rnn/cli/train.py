@@ -77,6 +77,8 @@ def job(config: DictConfig) -> float | None:
     quiet_libraries()
     hydra_config = HydraConfig.get()
     single = hydra_config.mode == RunMode.RUN
+    if single:
+        sys.argv.insert(1, "train")  # Lightning starts a run's other processes with this line
     try:
         run = checked(config)
         overrides = [

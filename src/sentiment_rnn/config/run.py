@@ -58,17 +58,18 @@ class RunConfig(Checked):
         """Set `trainer.epochs` and `trainer.patience` where they are null.
 
         Args:
-            batches: training batches of an epoch.
+            batches: training batches of an epoch, on all devices together.
             least_steps, patience: what the data ask for then.
 
         Returns:
             Training steps of the whole run.
         """
+        steps = -(-batches // self.trainer.processes)
         if self.trainer.epochs is None:
-            self.trainer.epochs = max(EPOCHS, min(MOST_EPOCHS, -(-least_steps // batches)))
+            self.trainer.epochs = max(EPOCHS, min(MOST_EPOCHS, -(-least_steps // steps)))
         if self.trainer.patience is None:
             self.trainer.patience = patience
-        return self.trainer.epochs * batches
+        return self.trainer.epochs * steps
 
     @property
     def targets(self) -> list[str]:

@@ -320,6 +320,10 @@ def _log_uniform(random: Random, bounds: list[float]) -> float:
 
 EPOCHS, MOST_EPOCHS = 4, 200
 """Epochs of a run that was given no number, at least and at most."""
+# Those that are refused copy this process, and two would use one connection to the store.
+Strategy = Annotated[
+    str, in_words("a strategy that starts processes of its own, such as ddp", "^(?!.*(fork|spawn|notebook))")
+]
 
 
 @dataclass(config=SCHEMA, kw_only=True)
@@ -328,9 +332,15 @@ class TrainerConfig(Checked):
 
     accelerator: Literal["auto", "cpu", "gpu"]
     """`auto`, `cpu` or `gpu`."""
+    devices: Few
+    """Devices on each node (processes, on a CPU)."""
+    nodes: Few
+    """Machines."""
+    strategy: Strategy
+    """Lightning's strategy: `auto`, `ddp`, …; none that forks, spawns or shards weights."""
     threads: Few | None
     """Processor threads of this run; null divides the cores that a scheduler assigned, or else the machine's, among
-    jobs. `encoder=bag` sets 1."""
+    devices and jobs. `encoder=bag` sets 1."""
     jobs_at_once: Few | None = None
     """Runs that share these cores; null takes what a sweep's launcher says, and 1 for a single run."""
     epochs: Size | None
@@ -357,6 +367,11 @@ class TrainerConfig(Checked):
     """Show a progress bar on a terminal."""
     limit_batches: Count = 0
     """Batches of an epoch, of validation and of test at most; 0 takes all."""
+
+    @property
+    def processes(self) -> int:
+        """Processes of a run, one for each device."""
+        return self.devices * self.nodes
 
     @property
     def trial(self) -> str:
@@ -404,7 +419,7 @@ class SearchConfig(Checked):
     """With `hydra/sweeper=search`: seed of the proposals; `seed` is that of the runs."""
     pruning: Literal["median", "halving"] | None
     """With `hydra/sweeper=search`: end a trial early whose validation is worse than the `median` of the earlier ones
-    at that epoch, or by successive `halving` (Li et al. 2020); null lets all train to their end."""
+    at that epoch, or by successive `halving` (Li et al. 2020); null, or several devices, let all train to their end."""
     at_once: Few | None
     """With `hydra/sweeper=search`: trials that are proposed and launched together; null: the `n_jobs` of
     `hydra/launcher=joblib`, and 1 with every other launcher."""

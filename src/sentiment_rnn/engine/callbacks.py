@@ -58,7 +58,7 @@ class EpochTimer(pl.Callback):
         for logger in trainer.loggers:
             logger.log_metrics({EPOCH_SECONDS: self.seconds, **rates}, trainer.global_step - 1)
         minutes = (trainer.max_epochs or 0) * self.seconds / 60
-        if trainer.current_epoch == 0 and minutes * 60 > SOON:
+        if trainer.current_epoch == 0 and minutes * 60 > SOON and trainer.is_global_zero:
             log.info(
                 "the first of %d epochs took %.1f s: training takes up to %d min",
                 trainer.max_epochs, self.seconds, math.ceil(minutes),
@@ -130,7 +130,8 @@ class FiniteLoss(pl.Callback):
         interval = getattr(trainer, "log_every_n_steps", 1)  # which Lightning sets, and does not declare
         if pl_module.device.type != "cpu" and trainer.global_step % interval and not trainer.is_last_batch:
             return
-        loss = float(outputs["loss"])
+        # The mean over all devices, so that all end: one that waits for another would only say that it is gone.
+        loss = float(trainer.strategy.reduce(outputs["loss"].detach().clone()))
         if not math.isfinite(loss):
             rate = trainer.optimizers[0].param_groups[-1]["lr"]  # the head's
             raise DivergedError(

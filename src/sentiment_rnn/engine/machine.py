@@ -1,4 +1,4 @@
-"""This machine: the threads and the device of a run, the meaning of `auto`, and what is lacking."""
+"""This machine: the processes, threads and devices of a run, the meaning of `auto`, and what is lacking."""
 
 import atexit
 import contextlib
@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import lightning.pytorch as pl
 import torch
 from filelock import FileLock, Timeout
+from lightning.fabric import Fabric
+from lightning.pytorch.strategies import StrategyRegistry
 from torch import nn
 
 from sentiment_rnn import runtime
@@ -28,23 +30,27 @@ OWN_OPTIONS = {"lr": "learning_rate", "weight_decay": "weight_decay"}
 Config = TypeVar("Config", bound=RunConfig)
 
 
-def set_up(config: Config) -> Config:
+def set_up(config: Config) -> tuple[Config, Fabric]:
     """Set this process up for a run: its threads and its random state.
 
     Returns:
-        The configuration with accelerator and precision as this machine has them.
+        The configuration with accelerator and precision as this machine has them, and the processes of the run, once
+        all are there. Lightning starts those that no scheduler and no `torchrun` has started, with this command.
 
     Raises:
         UserError: the GPU that was asked for is not there.
     """
     check_device(config)
     config = resolved(config)
-    runtime.prepare(threads_of(config.trainer))
+    trainer = config.trainer
+    processes = Fabric(accelerator=trainer.accelerator, devices=devices_of(trainer), num_nodes=trainer.nodes)
+    processes.launch()
+    runtime.prepare(threads_of(trainer))
     torch.backends.cudnn.allow_tf32 = config.precision != "float32"  # TF32 has 10 bits of mantissa, float32 23
-    if (config.trainer.jobs_at_once or 1) > 1:
-        config.trainer.progress_bar = False  # bars of several jobs would overwrite each other
+    if (trainer.jobs_at_once or 1) > 1:
+        trainer.progress_bar = False  # bars of several jobs would overwrite each other
     pl.seed_everything(config.seed, verbose=False)
-    return config
+    return config, processes
 
 
 def resolved(config: Config) -> Config:
@@ -59,8 +65,15 @@ def resolved(config: Config) -> Config:
 
 
 def threads_of(trainer: TrainerConfig) -> int:
-    """Processor threads of a run: `trainer.threads`, or an equal share of the cores."""
-    return trainer.threads or max(1, runtime.cores() // (trainer.jobs_at_once or 1))
+    """Processor threads of each process of a run: `trainer.threads`, or an equal share of the cores."""
+    processes = 1 if runtime.slurm_tasks() > 1 else trainer.devices  # the cores of a task are its own
+    return trainer.threads or max(1, runtime.cores() // (processes * (trainer.jobs_at_once or 1)))
+
+
+def devices_of(trainer: TrainerConfig) -> int | list[int]:
+    """Devices of a run for Lightning: of one on a single GPU, the first that is free."""
+    alone = trainer.accelerator == "gpu" and trainer.processes == 1
+    return [own_gpu()] if alone else trainer.devices
 
 
 @functools.cache
@@ -76,8 +89,11 @@ def own_gpu() -> int:
 
 
 def check_device(config: RunConfig) -> None:
-    """Raise `UserError` for a GPU that is not there."""
-    if config.trainer.accelerator == "gpu" and not runtime.on_gpu("gpu"):
+    """Raise `UserError` for a GPU that is not there, or more of them than there are."""
+    trainer = config.trainer
+    if runtime.on_gpu(trainer.accelerator) and trainer.devices > (count := len(runtime.visible_gpus())):
+        raise UserError(f"trainer.devices={trainer.devices}: expected at most {count}, the GPUs that torch sees here")
+    if trainer.accelerator == "gpu" and not runtime.on_gpu("gpu"):
         raise UserError(
             f"trainer.accelerator=gpu: torch {torch.__version__} sees no CUDA device here; choose trainer=cpu or "
             "trainer=auto, or install a torch that fits the driver"
@@ -85,8 +101,13 @@ def check_device(config: RunConfig) -> None:
 
 
 def check_parts(config: RunConfig) -> None:
-    """Raise `UserError` for a class that cannot be imported or is of another kind, an encoder that refuses its
-    arguments, or a pooling that does not fit."""
+    """Raise `UserError` for a strategy that is unknown or shards weights, a class that cannot be imported or is of
+    another kind, an encoder that refuses its arguments, or a pooling that does not fit."""
+    strategy = f"trainer.strategy={config.trainer.strategy}"
+    if config.trainer.strategy not in ("auto", *StrategyRegistry.available_strategies()):
+        raise UserError(f"{strategy}: no strategy of Lightning; expected auto, ddp or another of its documentation")
+    if config.trainer.strategy.startswith(("fsdp", "deepspeed")):
+        raise UserError(f"{strategy}: shards the weights, and gradients would be clipped by shard; give auto or ddp")
     module_class(config.encoder._target_, "encoder._target_")
     if pooling := getattr(config, "pooling", None):
         kind = module_class(pooling._target_, "pooling._target_")

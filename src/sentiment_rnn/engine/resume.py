@@ -24,13 +24,15 @@ class LastCheckpoint(Checkpoint):
     asks the run to end. It holds the points of the run, how many batches the run was given, the random states, and
     whether the run has ended early.
 
-    A signal in the last batch of an epoch or in validation waits for the end of the epoch.
+    A signal in the last batch of an epoch or in validation waits for the end of the epoch. On several devices, a signal
+    ends the run at once, without a checkpoint of its own.
 
     Args:
+        run: None in a process that does not record.
         minutes: between two checkpoints within an epoch; 0 writes none.
     """
 
-    def __init__(self, run: TrackedRun, minutes: float, interruption: Interruption) -> None:
+    def __init__(self, run: TrackedRun | None, minutes: float, interruption: Interruption) -> None:
         self.run = run
         self.seconds = minutes * 60 or math.inf
         self.interruption = interruption
@@ -43,7 +45,7 @@ class LastCheckpoint(Checkpoint):
     ) -> None:
         """Add the points and the position."""
         loader: Any = trainer.train_dataloader
-        checkpoint |= self.run.state()
+        checkpoint |= self.run.state() if self.run else {}
         checkpoint[POSITION] = {
             "within_epoch": not trainer.is_last_batch,
             "ended": trainer.should_stop,
@@ -60,10 +62,14 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock; skip the batches that were read, which Lightning does not where a schedule has asked for the
-        number of steps; and train no further where the run had ended early."""
+        number of steps; and train no further where the run had ended early. Of several devices, each but the first
+        draws noise of its own from here on: the strategy gave all one seed."""
+        if trainer.global_rank:
+            torch.manual_seed(torch.initial_seed() + 1_000_003 * trainer.global_rank + trainer.global_step)
         self.written = time.monotonic()
         self.interruption.listen()
-        self.interruption.deferred = True
+        # On several devices, Lightning's handler of SIGTERM would wait for the other processes for ever.
+        self.interruption.deferred = trainer.world_size == 1
         if self.resumed:
             trainer.should_stop = self.resumed["ended"]
             if self.resumed["within_epoch"]:
@@ -72,7 +78,7 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Go on from the random states, once all that Lightning does before the first batch is done."""
-        if self.resumed is None:
+        if self.resumed is None or trainer.global_rank:  # a checkpoint has those of rank 0
             return
         torch.set_rng_state(self.resumed["torch"].cpu())
         if self.resumed["cuda"] is not None and pl_module.device.type == "cuda":
@@ -84,6 +90,8 @@ class LastCheckpoint(Checkpoint):
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Write one where it is time."""
         due = self.interruption.signal is not None or time.monotonic() - self.written >= self.seconds
+        if trainer.world_size > 1:
+            due = trainer.strategy.reduce_boolean_decision(due, all=False)
         if due and not trainer.is_last_batch:
             # The step's metrics first: a kill after the checkpoint would lose them, one before it repeats the step.
             trainer._logger_connector.update_train_step_metrics()
@@ -108,10 +116,11 @@ class LastCheckpoint(Checkpoint):
         self.interruption.deferred = False
 
     def _write(self, trainer: pl.Trainer) -> None:
-        count, ends = len(self.run.points), self.interruption.signal is not None
-        trainer.save_checkpoint(self.run.folder / LAST)
+        count, ends = len(self.run.points) if self.run else 0, self.interruption.signal is not None
+        trainer.save_checkpoint(self.run.folder / LAST if self.run else LAST)  # the first process writes it
         self.written = time.monotonic()
-        self.run.send(count, wait=not ends)
+        if self.run:
+            self.run.send(count, wait=not ends)
         if ends:
             log.info("interrupted; checkpoint after %d steps written", trainer.global_step)
             self.interruption.end()

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics import MetricCollection
@@ -82,10 +83,17 @@ class SentimentClassifier(SentimentNetwork, TextModule):
         logits = self._evaluate(batch, "test")
         self.predictions.append((batch.indices.cpu(), logits.cpu()))
 
+    def on_test_epoch_end(self) -> None:
+        """Bring the predictions of all processes together."""
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            parts: list[Any] = [None] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(parts, self.predictions)
+            self.predictions = [pair for part in parts for pair in part]
+
     def _evaluate(self, batch: Any, split: str) -> Tensor:
         logits = self(batch.tokens, batch.lengths)
         loss = binary_cross_entropy_with_logits(logits, batch.labels)
-        self.log(f"{split}/loss", loss, batch_size=len(logits))
+        self.log(f"{split}/loss", loss, batch_size=len(logits), sync_dist=True)
         scores = cast(MetricCollection, self.scores[split])
         scores.update(logits.sigmoid(), batch.labels.int())
         self.log_dict(scores, batch_size=len(logits))

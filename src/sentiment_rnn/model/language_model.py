@@ -88,11 +88,11 @@ class LanguageModel(TextModule):
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """`val/loss`, over all words, each token counting alike."""
         outputs, targets = self(batch.tokens, batch.lengths)
-        self.log("val/loss", self.loss(outputs, targets, sampled=False), batch_size=len(targets))
+        self.log("val/loss", self.loss(outputs, targets, sampled=False), batch_size=len(targets), sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         """`val/perplexity`, exp(`val/loss`)."""
-        self.log("val/perplexity", self.trainer.callback_metrics["val/loss"].exp())
+        self.log("val/perplexity", self.trainer.callback_metrics["val/loss"].exp(), sync_dist=True)
 
 
 class WordSampler(nn.Module):

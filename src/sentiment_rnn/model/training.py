@@ -23,7 +23,7 @@ class TrainingModule(pl.LightningModule):
         """`log`, for the steps that the logger takes: at the others it would cost half a millisecond and be dropped."""
         interval = getattr(self.trainer, "log_every_n_steps", 1)  # which Lightning sets, and does not declare
         if interval and (self.trainer.global_step + 1) % interval == 0:
-            self.log(name, value, **options)
+            self.log(name, value, sync_dist=True, **options)
 
     def configure_gradient_clipping(
         self,

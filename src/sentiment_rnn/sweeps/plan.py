@@ -17,7 +17,7 @@ from sentiment_rnn import runtime
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.messages import quoted
 from sentiment_rnn.config.run import RunConfig
-from sentiment_rnn.config.sections import SearchConfig
+from sentiment_rnn.config.sections import SearchConfig, TrainerConfig
 from sentiment_rnn.config.store import check_choice, encoder_names
 from sentiment_rnn.errors import UserError, refuse, unknown_key
 
@@ -82,6 +82,8 @@ def plan_of(config: DictConfig, search: SearchConfig | None = None) -> Plan:
         raise UserError("this sweep has no job; a range(…) or a glob(…) of it is empty")
     configs = job_configs(config, jobs)
     check_encoder_keys(config, configs)
+    for job_config in configs:
+        check_devices(launcher, job_config.trainer)
     if search:
         at_once = search.at_once or (jobs_at_once(launcher, search.trials) if launcher._target_ == JOBLIB else 1)
     else:
@@ -161,6 +163,15 @@ def name_of(config: DictConfig, study: str) -> str:
 def runs_here(launcher: DictConfig) -> bool:
     """Whether the jobs run on this machine, so that what it lacks they lack too."""
     return launcher._target_ in (BASIC, JOBLIB, PROCESSES)
+
+
+def check_devices(launcher: DictConfig, trainer: TrainerConfig) -> None:
+    """Raise `UserError` for runs on several devices in a sweep whose launcher starts one process a run."""
+    if trainer.processes > 1 and launcher._target_ != SLURM:
+        raise UserError(
+            f"trainer.devices={trainer.devices} trainer.nodes={trainer.nodes}: a sweep trains on several devices with "
+            "hydra/launcher=slurm alone, which starts a process for each; leave out -m to train a single run"
+        )
 
 
 def digest_of(parts: list[str]) -> str:

@@ -66,7 +66,7 @@ def note_of_steps(config: RunConfig, batches: int) -> str:
     """A line where a run trains for few steps; empty where it does not, or is a trial.
 
     Args:
-        batches: training batches of an epoch.
+        batches: training batches of an epoch, on all devices together.
     """
     steps = config.settle_epochs(batches)
     if steps >= FEW_STEPS or config.trainer.trial:

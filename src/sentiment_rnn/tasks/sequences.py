@@ -20,10 +20,12 @@ class SequenceJob:
     tests = True
 
     def __init__(self, config: SequenceConfig) -> None:
+        task = f"task={config.task.name}"
+        for key in ("devices", "nodes"):
+            if (value := getattr(config.trainer, key)) > 1:
+                raise UserError(f"trainer.{key}={value}: {task} trains on one device; leave it out")
         if config.encoder.bidirectional:
-            raise UserError(
-                f"encoder.bidirectional=true: task={config.task.name} reads from the left alone; leave it out"
-            )
+            raise UserError(f"encoder.bidirectional=true: {task} reads from the left alone; leave it out")
         self.config = config
         self.task = task_of(config.task)
         self.data = SequenceData(config.task, config.seed)
