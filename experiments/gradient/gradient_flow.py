@@ -91,7 +91,7 @@ Mixed = Mapping[str, tuple[list[float], list[float]]]
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
     """Measure the gradients of the models of the protocol's own sweep and of the models that read IMDb."""
     runtime.prepare(runtime.cores())
-    (own,) = protocol.sweeps
+    (own,) = (sweep for sweep in protocol.sweeps if sweep.compared)
     generated = planned_runs(store, own.name, own.arms, SEEDS[GENERATED], overrides)
     imdb = planned_runs(store, ON_IMDB, READ_IMDB, SEEDS[IMDB])
     runs = [*((own.name, GENERATED, run) for run in generated), *((ON_IMDB, IMDB, run) for run in imdb)]
@@ -134,7 +134,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     curves, styles = pd.read_csv(committed(evidence.study, CURVES)), evidence.study.arms
     left = {arm: left_of(values, arm) for arm in evidence.arms}
     mixed = mixed_arms(evidence, values)
-    planned = [arm for sweep in evidence.protocol.sweeps for arm in sweep.arms]
+    planned = [arm for sweep in evidence.protocol.sweeps if sweep.compared for arm in sweep.arms]
     read = [(GENERATED, arm) for arm in planned] + [(IMDB, arm) for arm in READ_IMDB]
     missing = max(len(SEEDS[reviews]) - len(of_model(values, "left", reviews, arm, AFTER)) for reviews, arm in read)
     return Findings(

@@ -1,7 +1,7 @@
 """The lab: run studies, and write what their results say.
 
 python -m experiments.lab study lag
-python -m experiments.lab study lag --sweeps learn_50,learn_100 --output runs/lag trainer.epochs=2
+python -m experiments.lab study lag --sweeps schedule_rnn_1800_540 --output runs/lag trainer.epochs=2
 python -m experiments.lab lag my_package.MyCell
 python -m experiments.lab write
 python -m experiments.lab report

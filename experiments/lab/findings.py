@@ -114,16 +114,11 @@ def mean_of(values: Iterable[float], places: int = 1) -> str:
     return with_deviation(spread(list(values)), places)
 
 
-def searched_where_run(
-    study: Study, table: pd.DataFrame, protocols: Mapping[str, Iterable[int]] | None = None
-) -> dict[str, Counts]:
-    """Numbers of seeds that succeed and of all, by arm and lag, the shortest first.
-
-    Args:
-        protocols: which, and their lags; of two at one lag the later counts. None takes those of `leading.from`.
-    """
+def searched_where_run(study: Study, table: pd.DataFrame) -> dict[str, Counts]:
+    """Numbers of seeds that succeed and of all, by arm and lag, the shortest first: of the protocols of `leading.from`,
+    at their lags; of two at one lag the later counts."""
     found: dict[str, Counts] = {}
-    for name, lags in (protocols or study.leading["from"]).items():
+    for name, lags in study.leading["from"].items():
         evidence = evidence_of(study, study.protocol(name), table)
         for arm, lag in evidence.scores:
             if int(lag) in lags and study.protocol(name).seeds(arm, lag) and evidence.whole(arm, lag):

@@ -236,8 +236,7 @@ def verdicts_of(evidence: Evidence) -> dict[str, Verdict]:
 def verdict_on(claim: Claim, evidence: Evidence, adjusted: Mapping[tuple[str, Part], float]) -> Verdict:
     """The verdict on one claim, with the numbers behind it."""
     if claim.arms:
-        every = conditions_of(claim, evidence)
-        parts = [_one_arm(claim, evidence, _arm(given, evidence, at), at) for at in every for given in claim.arms]
+        parts = [_one_arm(claim, evidence, _arm(given, evidence, at), at) for at in claim.at for given in claim.arms]
     else:
         parts = [_two_arms(claim, evidence, part, adjusted) for part in parts_of(claim, evidence)]
     rows = tuple(dict.fromkeys(row for _, row in parts))
@@ -329,23 +328,10 @@ def beyond(differences: Iterable[float], margin: float) -> int:
 
 def parts_of(claim: Claim, evidence: Evidence) -> list[Part]:
     """The comparisons of a claim, its selectors resolved."""
-    every = conditions_of(claim, evidence)
     return [
         Part(_arm(first, evidence, at), _arm(second, evidence, at), at)
-        for first, second, *own in claim.pairs for at in (map(str, own) if own else every)
+        for first, second, *own in claim.pairs for at in (map(str, own) if own else claim.at)
     ]  # fmt: skip
-
-
-def conditions_of(claim: Claim, evidence: Evidence) -> list[str]:
-    """The conditions of a claim. `first_not_learned` stands for the first at which most seeds of an arm do not surely
-    succeed."""
-    planned = dict.fromkeys(sweep.condition for sweep in evidence.protocol.sweeps if sweep.compared)
-    found = []
-    for at in claim.at:
-        if isinstance(at, dict):
-            at = next((one for one in planned if not evidence.most_learn(at["first_not_learned"], one)), "none")
-        found.append(at)
-    return found
 
 
 def _arm(given: Any, evidence: Evidence, condition: str) -> str:

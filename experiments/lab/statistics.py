@@ -12,7 +12,6 @@ from scipy.special import ndtri as normal_quantile
 from scipy.stats import binomtest, fisher_exact, rankdata
 from scipy.stats import t as student_t
 
-from experiments.lab.results import BySeed
 from sentiment_rnn.report.statistics import Interval, Values, bounded, t_interval
 
 Name = TypeVar("Name")
@@ -76,20 +75,6 @@ def clustered(values: np.ndarray, clusters: np.ndarray, comparisons: int = 1) ->
     error = np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()) / len(values)
     margin = float(normal_quantile(1 - 0.025 / comparisons) * error)
     return Interval(mean, mean - margin, mean + margin)
-
-
-def paired_interval(first: BySeed, second: BySeed) -> Interval:
-    """Mean difference, first - second, with the t interval of the differences by seed.
-
-    For values that share what the seed decides: two readings of one trained model, or two models with the same data,
-    order and initialization. For others take `welch_interval`.
-
-    Raises:
-        ValueError: the two do not have the same seeds.
-    """
-    if first.keys() != second.keys():
-        raise ValueError(f"seeds {sorted(first)} and {sorted(second)} are not pairs")
-    return t_interval([first[seed] - second[seed] for seed in first])
 
 
 def geometric_interval(values: Values) -> Interval:

@@ -50,8 +50,6 @@ SearchScore = Literal["mean_accuracy", "best_accuracy", "final_accuracy", "kept"
 """A name in `SEARCH_SCORES`."""
 AnArm = str | dict[Literal["best_on_validation"], Texts]
 """An arm of a claim by its name, or the best of some."""
-AtCondition = str | dict[Literal["first_not_learned"], str]
-"""A condition of a claim, or the first at which an arm does not succeed."""
 Found = TypeVar("Found")
 DECLARED = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 """Of what `study.yaml` declares: no unknown key; a lag is a condition."""
@@ -163,7 +161,7 @@ class Claim:
     """Arms that are to succeed or to fail."""
     pairs: tuple[tuple[AnArm, ...], ...] = ()
     """Arms that are compared at each condition of `at`, or at the condition in a third entry."""
-    at: tuple[AtCondition, ...] = ("",)
+    at: Texts = ("",)
     margin: float | None = None
     """Largest difference that counts as none."""
     only_where: str | None = None
@@ -181,9 +179,8 @@ class Claim:
     @property
     def every_arm(self) -> set[str]:
         """The arms that it names, those in selectors too."""
-        selected = [at for at in self.at if isinstance(at, dict)]
         named = [*self.arms, *(arm for pair in self.pairs for arm in pair[:2]), *filter(None, [self.only_where])]
-        lists = [one.values() if isinstance(one, dict) else [one] for one in (*named, *selected)]
+        lists = [one.values() if isinstance(one, dict) else [one] for one in named]
         return {arm for of in itertools.chain(*lists) for arm in ([of] if isinstance(of, str) else of)}
 
 
@@ -419,7 +416,7 @@ def _named(study: Study) -> Iterator[tuple[str, str, Iterable[str], Iterable[str
             yield name, "arm", sorted(claim.every_arm), study.arms
             own = [str(pair[2]) for pair in claim.pairs if len(pair) > 2]
             shared = claim.at if claim.arms or len(own) < len(claim.pairs) else ()
-            yield name, "condition", [*(at for at in shared if isinstance(at, str)), *own], conditions
+            yield name, "condition", [*shared, *own], conditions
             for reference in claim.supersedes:
                 yield name, "claim", [reference], _claims(study, reference.rpartition("/")[0])
 

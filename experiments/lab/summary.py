@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import yaml
 
-from experiments.lab.findings import Findings, Found, searched_where_run, shares_of
+from experiments.lab.findings import Found
+from experiments.lab.reach import SEARCH, success_interval
+from experiments.lab.reach_findings import DrawnEvidence, share
 from experiments.lab.results import read_results
-from experiments.lab.rules import Evidence, Numbers, Verdict, tally, worst_to_best
+from experiments.lab.rules import Evidence, Numbers, Verdict, worst_to_best
 from experiments.lab.study import Claim, Protocol, Study, known
-from experiments.lab.tables import span
 from sentiment_rnn.report.tables import Table
 
 CHOSEN = "findings.yaml"
@@ -20,17 +21,19 @@ NUMBERS = {"most": "seeds that succeed", "learns": "seeds that succeed", "own": 
     "reaches": "S(4) [%]", "wider": "window [%]"}  # fmt: skip
 """Titles of a claim's numbers, by the first word of its rule; the title of other rules is the study's score."""
 ANSWER = "answer.yaml"
-SHOWN = 100
-"""The lag of which the seeds are shown."""
+LAGS = 50, 100
+"""Lags of the study `reach` that are shown."""
 NONE = "–"
 """Text in place of a number that was not measured."""
 PARITY = "parity over 40 steps, tested over 160"
 """A condition of the study `capacity`."""
 AT_LAST_STATE = "real_text", "new_cells"
 """Protocols of IMDb with encoders that are read at their last state."""
-WARNING = "Each number at a lag rests on one search, which chose one draw of learning rate and clipping"
-"""What the numbers of a row do not say."""
-COLUMNS = ("encoder", "longest lag", f"seeds at lag {SHOWN}", "IMDb [%]")
+SEARCHED = (
+    f"Searches of {SEARCH} draws that succeed [%], with 95 % intervals over draws, and the window: draws with which "
+    "both seeds succeed"
+)
+COLUMNS = ("encoder", *(name for lag in LAGS for name in (f"searches, lag {lag}", "window")), "IMDb [%]")
 
 
 class Judged(NamedTuple):
@@ -43,7 +46,7 @@ class Judged(NamedTuple):
 
     @property
     def name(self) -> str:
-        """`lag/own_rate.rnn`."""
+        """`lag/schedule.usual`."""
         return f"{self.study.name}/{self.protocol.name}.{self.claim.id}"
 
     def answers(self, earlier: "Judged") -> bool:
@@ -86,7 +89,7 @@ def chosen_tables(
 
 
 def later_claim(one: Judged, claims: Sequence[Judged]) -> str:
-    """`long_range: holds`, of the first later claim that answers this one; empty for none."""
+    """`further: holds`, of the first later claim that answers this one; empty for none."""
     return next((f"{of.protocol.name}: {of.verdict.verdict}" for of in claims if of.answers(one)), "")
 
 
@@ -150,11 +153,11 @@ def claims_table(
 
 
 def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
-    """README's rows, with exact intervals, and the size of each encoder's state per unit."""
+    """README's rows, with intervals over draws, and the size of each encoder's state per unit."""
     asked = yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8"))
-    rows = rows_of_arms(asked["readme"], asked["draws"], findings, tally)
+    rows = rows_of_arms(asked["readme"], findings)
     return Table(
-        f"Longest lag at which most seeds succeed (95 % interval above half), IMDb by seed. {WARNING}",
+        f"{SEARCHED}; IMDb by seed",
         (*COLUMNS, "state per unit"),
         [(*row, str(state)) for row, state in zip(rows, asked["readme"].values(), strict=True)],
     )
@@ -165,15 +168,8 @@ def learned_table(experiments: Path, findings: Iterable[Found]) -> Table:
     asked, found = yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8")), list(findings)
     arms = [*asked["readme"], *asked["others"]]
     capacity = next((of["capacity"].evidence for study, of in found if study.name == "capacity" and of), None)
-    rows = [
-        (*row, counted(capacity, arm, PARITY))
-        for arm, row in zip(arms, rows_of_arms(arms, asked["draws"], found, "{}/{}".format), strict=True)
-    ]
-    title = (
-        "Seeds that succeed (at lags: figure), longest lag: interval above half; IMDb: worst to best; parity: "
-        f"capacity. {WARNING}"
-    )
-    return Table(title, (*COLUMNS, "parity"), rows)
+    rows = [(*row, counted(capacity, arm, PARITY)) for arm, row in zip(arms, rows_of_arms(arms, found), strict=True)]
+    return Table(f"{SEARCHED}; IMDb: worst to best seed; parity: seeds that succeed", (*COLUMNS, "parity"), rows)
 
 
 def counted(evidence: Evidence | None, arm: str, condition: str) -> str:
@@ -183,47 +179,19 @@ def counted(evidence: Evidence | None, arm: str, condition: str) -> str:
     return "{}/{}".format(*evidence.learn(arm, condition))
 
 
-def rows_of_arms(
-    arms: Iterable[str],
-    draws: Mapping[str, Mapping[str, Sequence[str]]],
-    findings: Iterable[Found],
-    said: Callable[[int, int], str],
-) -> list[tuple[str, ...]]:
-    """A row for each arm. Its lags are those of the leading figure, each with the rate that was searched there.
-
-    Args:
-        draws: arms that were trained at the shown lag with several draws, and what `by_draw` asks for.
-        said: text for so many successes of so many seeds.
-    """
+def rows_of_arms(arms: Iterable[str], findings: Iterable[Found]) -> list[tuple[str, ...]]:
+    """A row for each arm of the study `reach`: searches that succeed and the window at each lag, and IMDb."""
     studies = {study.name: (study, found) for study, found in findings}
-    (lag, by_protocol), (_, imdb) = studies["lag"], studies["imdb"]
-    counts = searched_where_run(lag, read_results(lag.output))
+    (reach, _), (_, imdb) = studies["reach"], studies["imdb"]
+    drawn = DrawnEvidence(reach, reach.protocol("reach"), read_results(reach.output))
     on_imdb = [imdb[protocol].evidence for protocol in AT_LAST_STATE if protocol in imdb]
     rows: list[tuple[str, ...]] = []
     for arm in arms:
-        of_arm = counts.get(arm, {})
-        longest = span(shares_of(of_arm))
-        at_lag = said(*of_arm[SHOWN]) if SHOWN in of_arm else NONE
-        at_lag = by_draw(by_protocol, draws[arm]) if arm in draws else at_lag
+        cells: list[str] = []
+        for lag in LAGS:
+            runs = drawn.runs(arm, str(lag))
+            window = f"{runs.window.sum()}/{len(runs.draws)}" if runs else NONE
+            cells += [share(success_interval(runs, SEARCH)) if runs else NONE, window]
         scores = next((scores for of in on_imdb if of and (scores := of.whole(arm, ""))), None)
-        accuracy = worst_to_best(scores) if scores else NONE
-        rows.append((lag.arms[arm].label, str(longest), at_lag, accuracy))
+        rows.append((reach.arms[arm].label, *cells, worst_to_best(scores) if scores else NONE))
     return rows
-
-
-def by_draw(findings: Mapping[str, Findings], arms: Mapping[str, Sequence[str]]) -> str:
-    """`0–14/20, by draw`, the fewest and the most seeds that succeed at the shown lag, over draws of rate and clipping.
-
-    Args:
-        arms: by protocol, the arms that are draws of one encoder.
-    """
-    counts = [
-        evidence.learn(arm, str(SHOWN))
-        for name, of in arms.items() if name in findings and (evidence := findings[name].evidence)
-        for arm in of if evidence.whole(arm, str(SHOWN))
-    ]  # fmt: skip
-    if not counts:
-        return NONE
-    (seeds,) = {seeds for _, seeds in counts}  # so that the numbers can be compared
-    fewest, most = min(counts)[0], max(counts)[0]
-    return f"{fewest}–{most}/{seeds}, by draw" if fewest < most else f"{most}/{seeds} by every draw"

@@ -12,11 +12,10 @@ from experiments.lab.rules import (
     Evidence,
     above,
     mean_score,
-    parts_of,
     tally,
     worst_to_best,
 )
-from experiments.lab.statistics import gaffke_interval, paired_interval, points
+from experiments.lab.statistics import gaffke_interval
 from sentiment_rnn.report.statistics import Interval, percent
 from sentiment_rnn.report.tables import Table
 
@@ -123,21 +122,6 @@ def means(evidence: Evidence) -> Table:
     return by_condition(evidence, title, lambda *one: mean_score(evidence.scores[one]))
 
 
-def paired_means(evidence: Evidence) -> Table:
-    """Mean scores of the arms of each comparison, and the mean difference by seed."""
-    rows = []
-    for part in dict.fromkeys(part for claim in evidence.protocol.claims for part in parts_of(claim, evidence)):
-        first, second = (evidence.scores.get((arm, part.condition), {}) for arm in (part.first, part.second))
-        if both := first.keys() & second.keys():
-            difference = paired_interval({s: second[s] for s in both}, {s: first[s] for s in both})
-            rows.append((evidence.label(part.second), mean_score(first), mean_score(second), points(difference)))
-    title = (
-        "Test accuracy [%] beside that of the arm compared, and the mean difference by seed [points], with 95 % t "
-        "intervals"
-    )
-    return Table(title, ("arm", "compared", "its own", "difference"), rows)
-
-
 def spread_over_seeds(evidence: Evidence) -> Table:
     """Score of each arm over its seeds."""
     rows = []
@@ -181,15 +165,12 @@ def bounded_means(evidence: Evidence) -> Table:
 
 TABLES: dict[str, Callable[[Evidence], Table]] = {
     "shares": shares,
-    "spans": spans,
     "counts": counts,
     "moved": moved,
     "steps": steps,
     "means": means,
-    "paired_means": paired_means,
     "spread": spread_over_seeds,
     "carried": carried,
     "bounded_means": bounded_means,
-    "none": lambda evidence: Table("", (), []),  # in the first place, for a page without a table
 }
 """By their name in `study.yaml`."""

@@ -91,8 +91,7 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
             judged = verdict_table(protocol_table(study, protocol, claims), f"{TABLES}/{name}_claims.csv")
             page = study.folder / study.page(name)
             none = NOT_JUDGED if name in found else NOT_RUN
-            main = [table for table in tables[:1] if table.columns]
-            yield Block(page, name, markdown(main) or ("" if name in found else NOT_RUN))
+            yield Block(page, name, markdown(tables[:1]) or ("" if name in found else NOT_RUN))
             yield Block(page, f"{name}_claims", markdown([judged]) if judged.rows else none)
         if study.leading and found:
             yield Block(study.folder / README, study.name, markdown([leading_table(study, read_results(study.output))]))
@@ -138,7 +137,7 @@ def accuracy_table(runs: pd.DataFrame) -> Table:
 
 
 def further_tables(findings: Sequence[Found]) -> dict[Path, str]:
-    """The CSV file of each table that no page shows: `tables/own_rate_steps.csv` of a study, and `own_rate_claims.csv`
+    """The CSV file of each table that no page shows: `tables/schedule_steps.csv` of a study, and `schedule_claims.csv`
     with the numbers of its claims."""
     claims = judged_claims(findings)
     return {

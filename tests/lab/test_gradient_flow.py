@@ -152,7 +152,7 @@ def test_models_of_a_run_give_each_kind_of_committed_number(run: RecordedRun, mo
     monkeypatch.setattr(models, "trained_runs", lambda *_: [run])
     monkeypatch.setattr(gradient_flow, "READ_IMDB", ("lstm",))
     monkeypatch.setattr(gradient_flow, "SEEDS", {GENERATED: range(21), IMDB: range(20, 30)})
-    protocol = replace(PROTOCOL, sweeps=(replace(PROTOCOL.sweeps[0], arms=("lstm",)),))
+    protocol = replace(PROTOCOL, sweeps=(replace(PROTOCOL.sweeps[-1], arms=("lstm",)),))
     store: Any = None
     found = gradient_flow.measure(STUDY, protocol, store)
     committed = read_results(STUDY.folder)

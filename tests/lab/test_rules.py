@@ -20,7 +20,6 @@ from experiments.lab.rules import (
     adjusted_p,
     all_true,
     below,
-    conditions_of,
     evidence_of,
     judged,
     parts_of,
@@ -159,16 +158,6 @@ def test_the_best_on_validation_stands_for_its_kind_and_the_first_of_equals(tmp_
     test = (table.arm == "gru") & (table.metric == "accuracy")
     on_test = evidence_of(study, study.protocols["first"], table.assign(value=table.value.mask(test, 0.5)))
     assert parts_of(asked, on_test) == [Part("gru", "rnn", "20")], "the test does not choose"
-
-
-def test_the_first_lag_that_is_not_learned_is_the_first_of_which_it_is_not_sure(tmp_path: Path) -> None:
-    study = make_study(tmp_path, {"claims": [claim("learns_more", pairs=PAIR, at=[{"first_not_learned": "rnn"}])]})
-    asked = study.protocols["first"].claims[0]
-    for at_20, at_50, expected in ((14, 20, "20"), (20, 14, "50"), (20, 20, "none")):
-        scores = {("rnn", "20"): learners(at_20), ("rnn", "50"): learners(at_50)}
-        assert conditions_of(asked, evidence(study, scores)) == [expected]
-    assert conditions_of(asked, evidence(study, {("rnn", "50"): learners(20)})) == ["20"], "it was not run"
-    assert verdicts_of(evidence(study, scores)) == {}, "where it learns every lag, nothing is compared"
 
 
 def test_a_seed_that_misses_one_trained_lag_has_nothing_to_carry(tmp_path: Path) -> None:

@@ -269,9 +269,9 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_overrides_stand_anywhere_behind_the_study(command: Any) -> None:
     given = ["trainer.threads=1", "seed=0,1"]
-    asked = ["--protocols", "own_rate", "--sweeps", "own_rate_50, learn_5", "--store", "mine", "--output", "out"]
+    asked = ["--protocols", "schedule", "--sweeps", "a, b", "--store", "mine", "--output", "out"]
     output, (protocols, sweeps, overrides) = command("study", "lag", *asked, *given)
-    assert (output, protocols, sweeps) == (Path("out"), ["own_rate"], ["own_rate_50", "learn_5"])
+    assert (output, protocols, sweeps) == (Path("out"), ["schedule"], ["a", "b"])
     assert overrides == ["tracking.directory=mine", *given]
     assert command("study", "lag", *given) == (find_study("lag").folder, ([], [], ["tracking.directory=runs", *given]))
     with pytest.raises(UserError, match="threads: expected an override of runs"):
@@ -286,11 +286,12 @@ def test_overrides_stand_anywhere_behind_the_study(command: Any) -> None:
 def test_a_study_that_was_killed_trains_a_search_and_what_it_chose_each_run_once(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [
-        "study", "lag", "--sweeps", "learn_search_20,learn_20", "--store", str(tmp_path / "runs"), "--output", str(out),
-        "encoder=rnn,lstm", "optimizer.draw=0,1", "seed=0,1", "data.train_reviews=120", "data.test_reviews=40",
+        "study", "ablation", "--sweeps", "causes_search_20,causes_20", "--store", str(tmp_path / "runs"),
+        "--output", str(out), "encoder=lstm_no_input,lstm_coupled", "optimizer.draw=0,1", "seed=0,1",
+        "data.train_reviews=120", "data.test_reviews=40",
         "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=1", "trainer.threads=1", "hydra/launcher=basic",
     ]  # fmt: skip
-    committed = contents(EXPERIMENTS / "lag")
+    committed = contents(EXPERIMENTS / "ablation")
 
     line = [sys.executable, "-m", "experiments.lab", *command]
 
@@ -307,23 +308,23 @@ def test_a_study_that_was_killed_trains_a_search_and_what_it_chose_each_run_once
     done = lab()
     assert done.returncode == 0, done.stdout + done.stderr
     table = read_results(out)
-    searched, compared = (table[table.sweep == name] for name in ("learn_search_20", "learn_20"))
+    searched, compared = (table[table.sweep == name] for name in ("causes_search_20", "causes_20"))
     assert sorted(set(zip(searched.arm, searched.draw, searched.seed, strict=True))) == [
-        (arm, draw, 100) for arm in ("lstm", "rnn") for draw in (0, 1)
+        (arm, draw, 100) for arm in ("lstm_coupled", "lstm_no_input") for draw in (0, 1)
     ]
-    assert set(compared.arm) == {"rnn", "lstm"}
+    assert set(compared.arm) == {"lstm_coupled", "lstm_no_input"}
     assert set(compared.seed) == {0, 1}
     scores, rates = (searched[searched.metric == name].set_index(["arm", "draw"]).value
                      for name in ("score", "learning_rate"))  # fmt: skip
     for arm, used in compared[compared.metric == "learning_rate"].groupby("arm").value:
         (rate,) = used.unique()
         assert scores[arm][rates[arm] == rate].max() == scores[arm].max()
-    known = json.loads((out / PROVENANCE).read_text())["learnability"]
-    assert known["protocol"] == find_study("lag").protocols["learnability"].digest
+    known = json.loads((out / PROVENANCE).read_text())["causes"]
+    assert known["protocol"] == find_study("ablation").protocols["causes"].digest
     assert [(part["sweep"], part["runs"], part["protocols"]) for part in known["sweeps"]] == [
-        ("learn_search_20", 4, [known["protocol"] + CHANGED]), ("learn_20", 4, [known["protocol"] + CHANGED]),
+        ("causes_search_20", 4, [known["protocol"] + CHANGED]), ("causes_20", 4, [known["protocol"] + CHANGED]),
     ]  # fmt: skip
-    assert (out / "figures" / "learnability_shares.png").is_file()
+    assert (out / "figures" / "causes_shares.png").is_file()
     parents, jobs = sweep_in(tmp_path)
     assert {run.info.status for run in (*parents, *jobs)} == {"FINISHED"}
     trained_runs = [run.info.run_id for run in jobs]
@@ -333,7 +334,7 @@ def test_a_study_that_was_killed_trains_a_search_and_what_it_chose_each_run_once
     assert done.returncode == 0, done.stdout + done.stderr
     assert [run.info.run_id for run in sweep_in(tmp_path)[1]] == trained_runs
     assert contents(out) == before
-    assert contents(EXPERIMENTS / "lag") == committed
+    assert contents(EXPERIMENTS / "ablation") == committed
 
 
 def test_a_closed_protocol_names_the_commit_that_measures_it_and_measures_nothing(

@@ -98,11 +98,11 @@ def test_finals_try_the_best_draws_again_and_the_best_of_all_finals_is_taken(tmp
 
 def test_an_arm_takes_the_search_of_its_encoder_also_of_another_study(tmp_path: Path) -> None:
     changed = {"encoder": "rnn", "label": "RNN, again", "settings": {"precision": "bfloat16"}}
-    sweep = {"name": "learn", "at": [50], "arms": ["again"], "seeds": 0, "rates": ["lag/own_rate_search_{at}"]}
+    sweep = {"name": "learn", "at": [50], "arms": ["again"], "seeds": 0, "rates": ["gradient/own_rate_search_{at}"]}
     protocol = {"date": datetime.date(2026, 1, 2), "sweeps": [sweep]}
     study = make_study(tmp_path, arms={"again": changed}, protocols={"first": protocol})
-    of_lag = draws_of(read_results(find_study("lag").folder), "own_rate_search_50")
-    assert chosen_draws(study, study.sweep("learn")) == {"again": best_draw(of_lag["rnn"]).number}
+    of_gradient = draws_of(read_results(find_study("gradient").folder), "own_rate_search_50")
+    assert chosen_draws(study, study.sweep("learn")) == {"again": best_draw(of_gradient["rnn"]).number}
 
 
 @pytest.mark.parametrize("name", ["imdb", "copy_and_add"])

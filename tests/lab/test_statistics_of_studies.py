@@ -16,13 +16,12 @@ from experiments.lab.statistics import (
     clustered,
     gaffke_interval,
     holm,
-    paired_interval,
     probability_of_superiority,
     rank_p,
     share_difference,
     spread_p,
 )
-from sentiment_rnn.report.statistics import Interval, welch_interval
+from sentiment_rnn.report.statistics import Interval
 
 
 @pytest.mark.parametrize(
@@ -56,19 +55,6 @@ def test_a_difference_of_shares_is_held_about_as_often_as_its_interval_says() ->
 def coverage(intervals: Iterable[Interval], truth: float) -> float:
     """How often the intervals hold the true value."""
     return float(np.mean([found.low <= truth <= found.high for found in intervals]))
-
-
-def test_a_paired_interval_of_seeds_that_share_their_luck_holds_the_difference_and_is_narrower() -> None:
-    random = np.random.default_rng(10)
-    luck = random.normal(0, 0.05, (1000, 10))
-    first, second = (random.normal(mean, 0.02, (1000, 10)) + luck for mean in (0.8, 0.7))
-    pairs = [map(dict, map(enumerate, pair)) for pair in zip(first, second, strict=True)]
-    paired = [paired_interval(one, other) for one, other in pairs]
-    assert coverage(paired, 0.1) == pytest.approx(0.95, abs=0.015)
-    unpaired = list(map(welch_interval, first, second))
-    assert np.mean([found.high - found.low for found in paired]) < 0.7 * np.mean([u.high - u.low for u in unpaired])
-    with pytest.raises(ValueError, match=r"seeds \[0\] and \[1\] are not pairs"):
-        paired_interval({0: 0.5}, {1: 0.5})
 
 
 @pytest.mark.parametrize("learns", [0.3, 0.9])
