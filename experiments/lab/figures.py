@@ -18,7 +18,6 @@ from sentiment_rnn.report.statistics import Interval
 Arms = Mapping[str, Arm]
 SUCCEED = "seeds that succeed [%]"
 LAG = "lag: tokens from the deciding clause to the end"
-SUCCESS = f"Success: test accuracy above {100 * LEARNS:g} %."
 BEHIND = "#DCDCDC"
 """Colour of the other arms."""
 MOST_COLUMNS = 4
@@ -82,7 +81,6 @@ def shares(evidence: Evidence) -> Figure:
 def share_panels(
     shares: Mapping[str, Mapping[int, Interval]],
     styles: Arms,
-    title: str = "",
 ) -> Figure:
     """Share of seeds that succeed by lag, a panel for each arm, in a band of its exact intervals; others are pale."""
     tried = {lag for by_lag in shares.values() for lag in by_lag}
@@ -100,9 +98,7 @@ def share_panels(
         axes.axhline(100 * MOST, **GUIDE)
         axes.set(ylim=(-4, 104), yticks=(0, 50, 100))
 
-    figure = arm_panels(list(shares), styles, LAG, SUCCEED, draw)
-    figure.suptitle(title, fontsize="medium")
-    return figure
+    return arm_panels(list(shares), styles, LAG, SUCCEED, draw)
 
 
 @styled

@@ -1,7 +1,4 @@
-"""Findings of a protocol, from the committed results alone: tables, figures and a verdict on each claim.
-
-The leading figure and table of a study: seeds that succeed by lag, each at the learning rate that was searched there.
-"""
+"""Findings of a protocol, from the committed results alone: tables, figures and a verdict on each claim."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,11 +11,10 @@ from matplotlib.figure import Figure
 from experiments.lab import figures, reach_findings
 from experiments.lab.rules import WITHDRAWN, Evidence, Verdict, evidence_of, verdicts_of
 from experiments.lab.search import Draw, draws_of, finals_table, search_table
-from experiments.lab.statistics import clopper_pearson
 from experiments.lab.study import SEARCH_SCORES, Protocol, Study, known
 from experiments.lab.tables import TABLES
 from sentiment_rnn.errors import UserError
-from sentiment_rnn.report.statistics import Interval, spread, with_deviation
+from sentiment_rnn.report.statistics import spread, with_deviation
 from sentiment_rnn.report.tables import Table
 
 
@@ -38,8 +34,6 @@ class Findings:
 
 Found = tuple[Study, Mapping[str, Findings]]
 """A study, and the findings of its protocols that have run, by their name."""
-Counts = dict[int, tuple[int, int]]
-"""Numbers of seeds that succeed and of all, by lag."""
 
 
 def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findings:
@@ -112,51 +106,6 @@ def search_tables(study: Study, protocol: Protocol, table: pd.DataFrame) -> dict
 def mean_of(values: Iterable[float], places: int = 1) -> str:
     """`88.1 ± 0.2`, mean and standard deviation over seeds; `88.1` for a single seed."""
     return with_deviation(spread(list(values)), places)
-
-
-def searched_where_run(study: Study, table: pd.DataFrame) -> dict[str, Counts]:
-    """Numbers of seeds that succeed and of all, by arm and lag, the shortest first: of the protocols of `leading.from`,
-    at their lags; of two at one lag the later counts."""
-    found: dict[str, Counts] = {}
-    for name, lags in study.leading["from"].items():
-        evidence = evidence_of(study, study.protocol(name), table)
-        for arm, lag in evidence.scores:
-            if int(lag) in lags and study.protocol(name).seeds(arm, lag) and evidence.whole(arm, lag):
-                found.setdefault(arm, {})[int(lag)] = evidence.learn(arm, lag)
-    return {arm: dict(sorted(counts.items())) for arm, counts in found.items()}
-
-
-def shares_of(counts: Counts) -> dict[int, Interval]:
-    """Share of seeds that succeed, by lag, with its exact interval."""
-    return {lag: clopper_pearson(*count) for lag, count in counts.items()}
-
-
-def leading_figure(study: Study, table: pd.DataFrame) -> Figure | None:
-    """A panel for each arm of `leading.arms`; None where a study has no such figure, or nothing of it was run."""
-    counts = searched_where_run(study, table) if study.leading else {}
-    if not counts:
-        return None
-    shares = {arm: shares_of(counts.get(arm, {})) for arm in study.leading["arms"]}
-    seeds: dict[int, int] = {}
-    for of_arm in counts.values():
-        seeds |= {lag: max(of, seeds.get(lag, 0)) for lag, (_, of) in of_arm.items()}
-    usual = max(seeds.values())
-    far = sorted(lag for lag, of in seeds.items() if of < usual)
-    fewer = f", {' or '.join(map(str, sorted({seeds[lag] for lag in far})))} from lag {far[0]:,} on" if far else ""
-    said = f"{figures.SUCCESS} {usual} seeds{fewer}.\n{study.leading.get('note', '')}".strip()
-    return figures.share_panels({arm: of for arm, of in shares.items() if of}, study.arms, said)
-
-
-def leading_table(study: Study, table: pd.DataFrame) -> Table:
-    """The numbers of the leading figure."""
-    counts = searched_where_run(study, table)
-    shown = {study.arms[arm].label: counts.get(arm, {}) for arm in study.leading["arms"]}
-    lags = sorted({lag for of_arm in shown.values() for lag in of_arm})
-    rows = [
-        (label, *("{}/{}".format(*of_arm[lag]) if lag in of_arm else "" for lag in lags))
-        for label, of_arm in shown.items()
-    ]
-    return Table("Seeds that succeed, by lag [tokens]", ("arm", *map(str, lags)), rows)
 
 
 FIGURES: dict[str, Callable[[Evidence], Figure]] = {

@@ -37,7 +37,11 @@ def build_page(root: Path) -> str:
     sections = [
         (
             study,
-            {name: protocol_table(study, protocol, claims) for name, protocol in study.protocols.items()},
+            {
+                name: protocol_table(study, protocol, claims)
+                for name, protocol in study.protocols.items()
+                if protocol.claims
+            },
             pictures_of(study),
         )
         for study, _ in findings
@@ -47,7 +51,7 @@ def build_page(root: Path) -> str:
         "report.html.jinja",
         Path(__file__).parent,
         answer=answer_table(root / "experiments", findings),
-        leading=next((one for *_, of in sections for one in of if one.path.stem.endswith("_leading")), None),
+        leading=next((one for *_, of in sections for one in of if one.path.stem == "reach_search"), None),
         chosen=chosen_tables(root / "experiments", claims, study=lambda one: one.study.name).values(),
         sections=sections,
         marks=MARKS,

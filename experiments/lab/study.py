@@ -247,8 +247,6 @@ class Study:
     unit: str = ""
     """Unit of its conditions: `tokens`."""
     search_score: SearchScore = "mean_accuracy"
-    leading: dict[str, Any] = Field(default_factory=dict)
-    """Contents of the figure at the top of its page."""
     output: Path = Path()
     """Folder of its results: its own folder, or another into which it is run."""
     configuration: Path = EXPERIMENTS / "lab" / "conf"
@@ -401,8 +399,6 @@ def _check(study: Study) -> None:
 
 def _named(study: Study) -> Iterator[tuple[str, str, Iterable[str], Iterable[str]]]:
     """Who names something, its kind, the names, and those that are there."""
-    yield study.name, "arm", study.leading.get("arms", []), study.arms
-    yield study.name, "protocol", study.leading.get("from", []), study.protocols
     for name, protocol in study.protocols.items():
         yield name, "protocol", protocol.reads, study.protocols
         drawn = [one.name for one in protocol.sweeps if one.seeds_of_draw]

@@ -67,19 +67,6 @@ def succeed(evidence: Evidence) -> str:
     return f"Seeds that succeed (above {100 * LEARNS:g} %)" + (", by lag [tokens]" if evidence.study.unit else "")
 
 
-def moved(evidence: Evidence) -> Table:
-    """Seeds that succeed below and above the lag of their training, of sweeps that are tested at three."""
-    tested = {sweep.condition: sweep.tested for sweep in evidence.protocol.sweeps if len(sweep.tested) == 3}
-
-    def cell(arm: str, trained: str) -> str:
-        below, _, above_it = tested[trained]
-        return f"{evidence.learn(arm, below)[0]}, {evidence.learn(arm, above_it)[0]}"
-
-    trained = [lag for lag in tested if lag in evidence.conditions]
-    title = "Seeds that succeed at lags 10 % shorter and 10 % longer than that of their training"
-    return by_condition(evidence, title, cell, trained)
-
-
 def span(shares: Mapping[int, Interval]) -> int:
     """The longest lag up to which most seeds succeed, by the lower bounds of their shares; 0 for none."""
     longest = 0
@@ -166,7 +153,6 @@ def bounded_means(evidence: Evidence) -> Table:
 TABLES: dict[str, Callable[[Evidence], Table]] = {
     "shares": shares,
     "counts": counts,
-    "moved": moved,
     "steps": steps,
     "means": means,
     "spread": spread_over_seeds,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.lab.findings import Findings, Found, findings_of, leading_figure, leading_table, own_module
+from experiments.lab.findings import Findings, Found, findings_of, own_module
 from experiments.lab.pictures import write_pictures
 from experiments.lab.provenance import OWN, read_provenance
 from experiments.lab.reach import SEARCH, success_interval
@@ -92,9 +92,8 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
             page = study.folder / study.page(name)
             none = NOT_JUDGED if name in found else NOT_RUN
             yield Block(page, name, markdown(tables[:1]) or ("" if name in found else NOT_RUN))
-            yield Block(page, f"{name}_claims", markdown([judged]) if judged.rows else none)
-        if study.leading and found:
-            yield Block(study.folder / README, study.name, markdown([leading_table(study, read_results(study.output))]))
+            if protocol.claims:
+                yield Block(page, f"{name}_claims", markdown([judged]) if judged.rows else none)
     yield Block(root / README, "answer", markdown([answer_table(root / "experiments", findings)]))
     yield Block(root / CELLS, "learned", markdown([learned_table(root / "experiments", findings)]))
     for name, table in chosen_tables(root / "experiments", claims, claim_with_link).items():
@@ -165,8 +164,6 @@ def write_tables(findings: Sequence[Found]) -> None:
 def write_figures(study: Study, found: Mapping[str, Findings]) -> list[Path]:
     """Draw the figures of a study from its findings; their paths."""
     drawn = {name: figure for one in found.values() for name, figure in one.figures.items()}
-    if found and (leading := leading_figure(study, read_results(study.output))):
-        drawn[f"{study.name}_leading"] = leading
     return write_folder(study.output / "figures", {}, drawn)
 
 
@@ -208,7 +205,7 @@ def not_measured(findings: Sequence[Found]) -> Iterator[tuple[str, str]]:
 def pages_with_values(root: Path, studies: Sequence[Study]) -> dict[Path, str]:
     """The documents with a value in a sentence, as the committed results have them.
 
-        … succeeds in <!-- value: seeds / figure / rnn / 50 -->15 of 20<!-- end --> seeds at lag 50.
+        … succeeds in <!-- value: seeds / unseen / rnn / 400 -->16 of 20<!-- end --> seeds at lag 400.
 
     A value is one of
 

@@ -57,5 +57,4 @@ def test_figures_of_committed_results_name_every_arm(study: Study) -> None:
 def test_the_committed_figures_are_those_that_are_drawn(committed: list[Found]) -> None:
     for study, found in committed:
         drawn = {f"{name}.png" for one in found.values() for name in one.figures}
-        leading = {f"{study.name}_leading.png"} if study.leading else set()
-        assert {path.name for path in study.folder.glob("figures/*")} == drawn | leading, study.name
+        assert {path.name for path in study.folder.glob("figures/*")} == drawn, study.name

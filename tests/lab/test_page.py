@@ -52,17 +52,15 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     first = {"date": make_study(tmp_path).protocols["first"].path.name[:10], "claims": CLAIMS, "figures": ["shares"]}
     sweep = {"name": "learn_{at}", "at": [20, 50], "arms": ["rnn"], "seeds": "0-19", "rates": ["search"]}
     later = {"date": "2026-02-01", "reads": ["first"], "claims": [CLAIMS[0] | {"id": "later"}]}
-    leading = {"arms": ["rnn"], "from": {"first": [20, 50]}}
     protocols = {"first": first | {"sweeps": [sweep]}, "later": later}
-    study = make_study(tmp_path, title="What of <far> & near?", protocols=protocols, leading=leading)
+    study = make_study(tmp_path, title="What of <far> & near?", protocols=protocols)
     freeze(study, study.protocols["first"])
     table = table_of(study, {("rnn", "20"): learners(20), ("rnn", "50"): learners(0)})
     (study.folder / RESULTS).write_text(results_csv(table[table.metric == "accuracy"]))
     write_figures(study, findings_by_protocol(study))
-    (study.folder / "README.md").write_text("# Made\n\n![Shares by lag](figures/made_leading.png)\n")
+    (study.folder / "README.md").write_text("# Made\n\n![Shares of <RNNs>](figures/first_shares.png)\n")
     (study.folder / "first.md").write_text(
-        "![Shares by lag](figures/made_leading.png)\n\n![Shares of <RNNs>](figures/first_shares.png)\n\n"
-        "![Not drawn](figures/first_none.png)\n"
+        "![Shares of <RNNs>](figures/first_shares.png)\n\n![Not drawn](figures/first_none.png)\n"
     )
     (tmp_path / "experiments" / CHOSEN).write_text('near: {question: "How near?", claims: [made/first.near]}\n')
     (tmp_path / "experiments" / "gradient").mkdir()
@@ -82,12 +80,12 @@ def test_the_page_holds_every_claim_with_its_numbers_and_what_a_later_one_came_t
     assert 'To run it again: <code>make study NAME=made ARGS="--output runs/again/made"</code>' in page
 
 
-def test_each_figure_is_shown_once_with_its_description_and_the_leading_one_first(root: Path) -> None:
+def test_each_figure_is_shown_once_with_its_description(root: Path) -> None:
     page = build_page(root)
-    assert page.count('<img src="data:image/png;base64,') == 2
-    assert re.findall(r'<img [^>]*alt="([^"]*)"', page) == ["Shares by lag", "Shares of &lt;RNNs&gt;"]
+    assert page.count('<img src="data:image/png;base64,') == 1
+    assert re.findall(r'<img [^>]*alt="([^"]*)"', page) == ["Shares of &lt;RNNs&gt;"]
     shown = pictures_of(read_study(root / "experiments" / "made"))
-    assert [picture.path.name for picture in shown] == ["made_leading.png", "first_shares.png"]
+    assert [picture.path.name for picture in shown] == ["first_shares.png"]
 
 
 def test_the_page_asks_nothing_of_a_network_and_no_text_ends_its_script(root: Path) -> None:

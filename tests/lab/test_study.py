@@ -21,7 +21,6 @@ unit: tokens
 search_score: kept
 vary: data.max_lag
 settings: {trainer.epochs: 8, trainer.target_score: 0.995}
-leading: {arms: [rnn], from: {first: [20]}}
 arms:
   rnn:
   short: {encoder: lstm, label: "LSTM, short", settings: {data.max_tokens: 100}}
@@ -63,7 +62,6 @@ def declared(tmp_path: Path) -> Study:
 def test_every_key_of_a_study_is_read(declared: Study, tmp_path: Path) -> None:
     said = declared.title, declared.question, declared.order, declared.score, declared.unit, declared.search_score
     assert said == ("How far?", "At which lags?", 3, "kept", "tokens", "kept")
-    assert declared.leading == {"arms": ["rnn"], "from": {"first": [20]}}
     assert (declared.name, declared.folder, declared.output) == ("mine", tmp_path / "mine", tmp_path / "mine")
     first = declared.protocols["first"]
     assert first.path == tmp_path / "mine" / "protocols" / "2026-01-02_first.md"
@@ -134,7 +132,6 @@ HALF = {"settings": {"precision": "bfloat16"}}
         ({"claims": [CLAIM | {"pairs": [["rnn", {"best_on_validation": ["a"]}]]}]}, {}, "names arm a;"),
         ({"reads": ["zeroth"]}, {}, "first names protocol zeroth; expected one of first"),
         ({}, {"score": "loss"}, "score: Input should be 'accuracy' or 'kept'"),
-        ({}, {"leading": {"from": {"zeroth": [20]}}}, "made names protocol zeroth;"),
         ({"sweeps": [ONE | {"rates_of": {"lstm": "rrn"}}]}, {}, "first names arm rrn;"),
         ({"claims": [NEAR | {"supersedes": ["first.y"]}]}, {}, "first names claim first.y; expected one of first.x"),
         ({"sweeps": [ONE | {"arms": ["rnn", "gru"], "rates": ["x_{arm}"]}]}, {}, "no 'arm'; see docs/studies.md"),
