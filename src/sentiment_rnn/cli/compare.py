@@ -64,11 +64,11 @@ def main(
     if registers:
         check_entrants(model, runs)
     first, parent = next(iter(parents.items()))
-    tables = tables_of(arms)
+    differing, same = settings_tables(arms)
+    tables = [*tables_of(arms), *([differing] if differing.rows else [])]
     figure = comparison_figure(arms, " and ".join(parents), panels)
     files = {"table.md": markdown(tables), "results.csv": results_csv(arms)}
     sentences = in_words(arms)
-    same = settings_tables(arms)[1]
     if not settings:
         lines.append(f"{len(same.rows)} settings are the same in all arms; --settings lists them")
     closing = [where_to_look(store), "", *sentences]

@@ -375,9 +375,8 @@ class TrainerConfig(Checked):
 
     @property
     def trial(self) -> str:
-        """Keys that make the run a trial, whose scores mean nothing: `limit_batches`, say. Empty for a real run."""
-        keys = ("limit_batches",)
-        return ", ".join(key for key in keys if getattr(self, key))
+        """The key that makes the run a trial, whose scores mean nothing. Empty for a real run."""
+        return "limit_batches" if self.limit_batches else ""
 
 
 @dataclass(config=SCHEMA)

@@ -106,7 +106,7 @@ def fit_and_test(job: Job, run: TrackedRun | None, interruption: Interruption, r
     if run:
         run.log_metrics({job.objective.best: best_score, PEAK_MEMORY: runtime.peak_memory()})
         run.log_tags({CHECKPOINT_TAG: tested.name})
-        if not config.trainer.limit_batches:  # else most reviews were not read
+        if not config.trainer.trial:  # of which most reviews were not read
             job.after_training(model, run)
         log.info("%s  (run %s)", job.summary({**scores, job.objective.best: best_score}), run.run_id)
     return best_score

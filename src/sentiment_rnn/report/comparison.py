@@ -269,7 +269,7 @@ def _digest(predictions: Predictions) -> str:
 
 
 def tables_of(arms: Sequence[Arm]) -> list[Table]:
-    """Every table of a comparison that has rows."""
+    """Every table of results that has rows."""
     labels: dict[str, list[str]] = {}
     for arm in arms:
         labels.setdefault(", ".join(str(run.seed) for run in arm.runs), []).append(arm.label)
@@ -282,7 +282,6 @@ def tables_of(arms: Sequence[Arm]) -> list[Table]:
             ("first", "second", "difference in test accuracy [points]", "95 % interval"),
             differences(arms),
         ),
-        settings_tables(arms)[0],
     ]
     return [shown for shown in tables if shown and shown.rows]
 

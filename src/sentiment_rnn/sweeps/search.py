@@ -72,7 +72,7 @@ def run_search(plan: Plan, sweep: OpenSweep, launch: Launch) -> None:
     settings, space = plan.search, plan.space
     objective = job_of(plan.configs[0]).objective
     study = open_study(study_file(sweep.store, sweep.search), objective.mode, settings)
-    failed = run_trials(study, space, settings, plan.at_once, launch, lambda: _show(sweep, study, space, objective))
+    failed = run_trials(study, space, settings, plan.at_once, launch, lambda: _show(sweep, study, objective))
     _say_best(study, space, objective)
     if isinstance(plan.configs[0], ReviewConfig):
         log.info("to compare its runs and register the best: sentiment-rnn compare %s --register", plan.study)
@@ -147,7 +147,7 @@ def _tell(study: optuna.Study, trial: FrozenTrial, outcome: Any) -> bool:
     return True
 
 
-def _show(sweep: OpenSweep, study: optuna.Study, space: Space, objective: Objective) -> None:
+def _show(sweep: OpenSweep, study: optuna.Study, objective: Objective) -> None:
     """Write the table of all trials and the figure into the parent run."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))

@@ -119,8 +119,7 @@ class TextJob:
         return pack(model.cpu().eval(), self.data, self.config.precision, run.run_id, label, start)
 
     def record_model(self, package: Package, run: TrackedRun) -> None:
-        """Record a packaged model, unless the run is a trial."""
-        if not self.config.trainer.trial:
-            with tempfile.TemporaryDirectory() as folder:
-                write_package(package, Path(folder, PACKAGE))
-                run.log_model(Path(folder, PACKAGE), self.config.tags)
+        """Record a packaged model."""
+        with tempfile.TemporaryDirectory() as folder:
+            write_package(package, Path(folder, PACKAGE))
+            run.log_model(Path(folder, PACKAGE), self.config.tags)
