@@ -18,8 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from tqdm import tqdm
 
 from experiments.best import pretrained
-from experiments.best.pretrained import IN_TRAIN, in_train
-from experiments.imdb.word_pairs import FILMS
+from experiments.best.pretrained import FILMS, IN_TRAIN, in_train
 from experiments.lab.findings import Findings
 from experiments.lab.results import Correct, read_correct, values_of
 from experiments.lab.rules import Evidence

@@ -1,5 +1,5 @@
-"""How good RNN, GRU and LSTM get from a language model, by `protocols/2026-11-30_pretrained.md`, and with other
-classifiers, by `2026-11-30_drawn.md`, `2026-11-30_further.md`, `2026-12-01_recipe.md` and `2026-12-02_linear.md`."""
+"""How good RNN, GRU and LSTM get from a language model, by `protocols/2026-11-30_pretrained.md`, beside other
+classifiers, by `2026-12-01_recipe.md` and `2026-12-02_linear.md`."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import ttest_ind
 
-from experiments.imdb.word_pairs import FILMS, WORTH, over_films
 from experiments.lab.findings import Findings
 from experiments.lab.results import Correct, Key, read_correct, read_results
-from experiments.lab.rules import Evidence, Verdict, above, judged, within
-from experiments.lab.statistics import LEVEL, clustered, points, spread_p
+from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged
+from experiments.lab.statistics import LEVEL, clustered, points
 from experiments.lab.study import Protocol, Study, find_study
 from experiments.lab.sweeps import Measured, trained_runs
 from sentiment_rnn.config.loading import source_of
@@ -31,14 +31,18 @@ WEIGHTS, MINUTES, TOKENS = "weights", "minutes", "tokens"
 """Of a run: trained weights, minutes of training, and tokens that it read."""
 UNITS = {WEIGHTS: 1e6, TOKENS: 1e6, MINUTES: 1.0}
 """In which the table has them."""
+FILMS = "films.npy"
+"""The film of each test review, in the folder of the study `imdb`: uint16 [N]."""
+WORTH = 0.01
+"""Difference in accuracy from which a row counts as better."""
 IN_TRAIN = "in_train.npy"
 """Test reviews whose text is in train too: int [K], their positions."""
 SEEDS = 3
 """Of a network that is compared."""
 PARTS = "recipe"
 """The protocol of arms with one part of the recipe changed, whose rows stand on its own page."""
-ON_OTHER_PAGES = ("nbsvm", "words", "pairs", "triples", "shuffled", "words_published")
-"""Rows of linear classifiers that stand on linear.md or word_pairs.md alone."""
+ON_OTHER_PAGES = ("words", "pairs", "triples", "shuffled", "words_published")
+"""Rows of linear classifiers that stand on linear.md alone."""
 PRETRAINED = "_pretrained"
 """End of an encoder's row from a language model, in `ROWS`."""
 
@@ -67,7 +71,6 @@ def linear(what: str) -> Row:
 
 ROWS = {
     "bag": Row("bag of words", "imdb", "bag", seeds=10),
-    "nbsvm": Row("NBSVM, words and pairs", "imdb", "NBSVM, words and pairs", seeds=1),
     "words": linear("words"),
     "pairs": linear("words and pairs"),
     "triples": linear("words, pairs and triples"),
@@ -79,16 +82,9 @@ ROWS = {
     "gru": Row("GRU, last state", "imdb", "gru", seeds=10),
     "gru_two_way": Row("GRU, two directions", "imdb", "gru_mean_max_two_way", seeds=10),
     "lstm": Row("LSTM, two directions", "imdb", "lstm_mean_max_two_way", seeds=10),
-    "rnn_rate": Row("RNN, drawn, one rate", "best", "rnn_drawn_rate"),
-    "rnn_rates": Row("RNN, drawn, three rates", "best", "rnn_drawn_rates"),
     "rnn_pretrained": Row("RNN, pretrained", "best", "rnn_pretrained_512", "rnn_words"),
     "rnn_last": Row("RNN, pretrained, last state", "best", "rnn_last", "rnn_words"),
-    "rnn_vote": Row("RNN, pretrained, three vote", "best", "rnn_vote", "rnn_words", seeds=1),
-    "gru_rate": Row("GRU, drawn, one rate", "best", "gru_drawn_rate"),
-    "gru_rates": Row("GRU, drawn, three rates", "best", "gru_drawn_rates"),
     "gru_pretrained": Row("GRU, pretrained", "best", "gru_pretrained_512", "gru_words"),
-    "gru_adversarial_1": Row("GRU, pretrained, adversarial 1", "best", "gru_adversarial_1", "gru_words"),
-    "gru_adversarial_5": Row("GRU, pretrained, adversarial 5", "best", "gru_adversarial_5", "gru_words"),
     "gru_last": Row("GRU, pretrained, last state", "best", "gru_last", "gru_words"),
     "gru_no_embedding_dropout": of_gru("no dropout on embeddings", "gru_no_embedding_dropout"),
     "gru_no_head_dropout": of_gru("no dropout before the head", "gru_no_head_dropout"),
@@ -96,60 +92,15 @@ ROWS = {
     "gru_weight_dropout": of_gru("weight dropout", "gru_weight_dropout"),
     "gru_averaged": of_gru("averaged", "gru_averaged"),
     "gru_unfrozen": of_gru("unfrozen from the top", "gru_unfrozen"),
-    "gru_vote": Row("GRU, pretrained, three vote", "best", "gru_vote", "gru_words", seeds=1),
-    "gru_lstm_vote": Row("GRU and LSTM, pretrained, six vote", "best", "gru_lstm_vote", "gru_words", seeds=1),
-    "lstm_rate": Row("LSTM, drawn, one rate", "best", "lstm_drawn_rate"),
-    "lstm_rates": Row("LSTM, drawn, three rates", "best", "lstm_drawn_rates"),
     "lstm_pretrained": Row("LSTM, pretrained", "best", "lstm_pretrained_512", "lstm_words"),
     "lstm_last": Row("LSTM, pretrained, last state", "best", "lstm_last", "lstm_words"),
-    "lstm_layers": Row(
-        "LSTM, pretrained, three layers", "best", "lstm_pretrained_layers", "lstm_words_layers", seeds=1
-    ),
-    "lstm_adversarial_1": Row("LSTM, pretrained, adversarial 1", "best", "lstm_adversarial_1", "lstm_words"),
-    "lstm_adversarial_5": Row("LSTM, pretrained, adversarial 5", "best", "lstm_adversarial_5", "lstm_words"),
-    "lstm_vote": Row("LSTM, pretrained, three vote", "best", "lstm_vote", "lstm_words", seeds=1),
 }
 COMPARED = {
-    "lstm": (["lstm_pretrained"], ["lstm"], WORTH),
-    "rnn": (["rnn_pretrained"], ["rnn"], WORTH),
-    "linear": (["lstm_pretrained"], ["nbsvm"], 0.0),
-    "behind": (["lstm_pretrained"], ["rnn_pretrained"], WORTH),
-    "gru": (["gru_pretrained"], ["lstm_pretrained"], WORTH),
-    "worth_lstm": (["lstm_pretrained"], ["lstm_rate", "lstm_rates"], WORTH),
-    "worth_rnn": (["rnn_pretrained"], ["rnn_rate", "rnn_rates"], WORTH),
-    "vote_lstm": (["lstm_vote"], ["lstm_pretrained"], 0.0),
-    "vote_rnn": (["rnn_vote"], ["rnn_pretrained"], 0.0),
-    "vote_gru": (["gru_vote"], ["gru_pretrained"], 0.0),
-    "vote_gru_lstm": (["gru_lstm_vote"], ["gru_pretrained"], 0.0),
-    "adversarial_lstm": (["lstm_adversarial_1", "lstm_adversarial_5"], ["lstm_pretrained"], 0.0),
-    "adversarial_gru": (["gru_adversarial_1", "gru_adversarial_5"], ["gru_pretrained"], 0.0),
-    "layers": (["lstm_layers"], ["lstm_pretrained"], 0.0),
-    "worth_gru": (["gru_pretrained"], ["gru_rate", "gru_rates"], WORTH),
-    "last_gru": (["gru_last"], ["gru_pretrained"], WORTH),
-    "last_lstm": (["lstm_last"], ["lstm_pretrained"], WORTH),
-    "last_rnn": (["rnn_pretrained"], ["rnn_last"], WORTH),
-    "embedding_dropout": (["gru_pretrained"], ["gru_no_embedding_dropout"], 0.0),
-    "head_dropout": (["gru_pretrained"], ["gru_no_head_dropout"], 0.0),
-    "rates": (["gru_pretrained"], ["gru_one_rate"], 0.0),
-    "weight_dropout": (["gru_weight_dropout"], ["gru_pretrained"], 0.0),
-    "averaging": (["gru_averaged"], ["gru_pretrained"], 0.0),
-    "unfreezing": (["gru_unfrozen"], ["gru_pretrained"], 0.0),
-    "gain_gru": (["gru_pretrained"], ["gru_two_way"], WORTH),
-    "pairs": (["pairs"], ["words"], WORTH),
-    "order": (["pairs"], ["shuffled"], WORTH),
-    "triples": (["triples"], ["pairs"], WORTH),
-    "lstm_pairs": (["lstm_pretrained"], ["pairs_published"], 0.0),
-    "lstm_triples": (["lstm_pretrained"], ["triples_published"], 0.0),
-    "gru_triples": (["gru_pretrained"], ["triples_published"], 0.0),
+    "lstm": ("lstm_pretrained", "lstm"),
+    "rnn": ("rnn_pretrained", "rnn"),
+    "pairs": ("pairs", "words"),
 }
-"""By claim: a row, the row beside it, and the difference from which one is better, or up to which it is as good. Of two
-rows in one place, one alone has all seeds."""
-AS_GOOD = ("gru", "last_gru", "last_lstm")
-"""Claims on a difference that is small; the others are on one that is large."""
-OF_LINEAR = ("pairs", "order", "triples")
-"""Claims on linear classifiers, which have no seeds: their training draws nothing at random."""
-VOTES = ("vote_lstm", "vote_rnn", "vote_gru", "vote_gru_lstm")
-"""Claims on a vote and its own voters, whose spread over seeds both share."""
+"""By claim: a row, and the row that it is to be better than by more than `WORTH`."""
 COMMAND = "python -m experiments.lab study {study} --{of} {names} --output runs/again/{study}"
 """Trains a row anew."""
 
@@ -249,8 +200,7 @@ def command_of(row: Row, study: Study, runs: Mapping[Key, Correct]) -> str:
     sweeps = {sweep.name: sweep for protocol in study.protocols.values() for sweep in protocol.sweeps}
     own = dict.fromkeys(sweep for sweep, arm, *_ in runs if arm == row.arm)
     if not own.keys() <= sweeps.keys():
-        names = [*dict.fromkeys(read for name in own for read in study.protocols[name].reads), *own]
-        return COMMAND.format(study=row.study, of="protocols", names=",".join(names))
+        return COMMAND.format(study=row.study, of="protocols", names=",".join(own))
     first = [name for name, sweep in sweeps.items() if row.words in sweep.arms]
     first += dict.fromkeys(search for name in own for search in sweeps[name].rates)
     return COMMAND.format(study=row.study, of="sweeps", names=",".join([*first, *own]))
@@ -326,18 +276,19 @@ def of_run(row: Row, rows: pd.DataFrame, metric: str) -> float:
 def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> Verdict | None:
     """What the difference of two rows says, review by review; None where one has not run.
 
-    Its interval is over films. A large difference must also be more than the spread of seeds makes by chance, or it is
-    open: the deviations of the protocols say so.
+    Its interval is over films. Of networks it must also be more than the spread of seeds makes by chance, or it is
+    open: the deviations of the protocols say so. Linear classifiers have no seeds: nothing in their training is random.
     """
-    *places, worth = COMPARED[claim]
-    first, second = (next((name for name in names if name in right), names[0]) for names in places)
+    first, second = COMPARED[claim]
     if not {first, second} <= right.keys():
         return None
     one, other = ((ROWS[name].label, right[name].mean(0)) for name in (first, second))
-    difference, numbers = over_films(one, other, films)
-    decided = within(difference, worth) if claim in AS_GOOD else above(difference, worth)
-    if claim not in (*AS_GOOD, *VOTES, *OF_LINEAR):
-        p = spread_p(right[first].mean(1), right[second].mean(1), worth)
+    difference = clustered(one[1] - other[1], films)
+    shown = ((label, percent(clustered(share, films))) for label, share in (one, other))
+    numbers = Numbers("", *next(shown), *next(shown), points(difference))
+    decided = above(difference, WORTH)
+    if len(right[first]) > 1:
+        p = ttest_ind(right[first].mean(1) - WORTH, right[second].mean(1)).pvalue
         decided = decided if p <= LEVEL else None
         numbers = numbers._replace(over_seeds=f"{p:.2g}")
     return Verdict(judged(decided), (numbers,))

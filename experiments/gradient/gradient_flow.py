@@ -1,7 +1,7 @@
 """Factor of the gradient at each step back, by `protocols/2026-11-27_gradient_flow.md`."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import product
 
@@ -30,24 +30,18 @@ from experiments.gradient.models import (
 from experiments.gradient.state_gradients import gradient_flow
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.rules import (
-    LEARNS,
     MOST,
     Evidence,
     Numbers,
     Verdict,
     above,
-    all_true,
     below,
     judged,
     tally,
-    within,
 )
 from experiments.lab.statistics import (
-    LEVEL,
     clopper_pearson,
     geometric_interval,
-    probability_of_superiority,
-    rank_p,
     with_bounds,
 )
 from experiments.lab.study import Protocol, Study
@@ -59,10 +53,6 @@ from sentiment_rnn.report.tables import Table, csv_text
 from sentiment_rnn.tasks.reviews import gradient_sample
 from sentiment_rnn.tracking.store import Store
 
-TANH_RNNS = ("rnn_uniform", "rnn", "rnn_gain")
-LSTMS = (
-    "lstm_forget_0", "lstm", "lstm_forget_3", "lstm_forget_5", "lstm_chrono_50", "lstm_chrono", "lstm_chrono_2000",
-)  # fmt: skip
 READ_IMDB = ("rnn", "gru", "lstm")
 """Arms of the sweep on IMDb that carry a state."""
 SEEDS = {GENERATED: range(60, 80), IMDB: range(20, 30)}
@@ -72,10 +62,6 @@ REVIEWS = 64
 STEPS = 50
 """Steps back over which the gradient is measured: the clause of the generated reviews ends there."""
 LAG = str(STEPS)
-MARGIN = 0.02
-"""A difference of two rates that counts as none."""
-TENTH = 0.1
-"""Share of the gradient that has to be left `STEPS` before the end."""
 LOST = ("denormal_share", "zero_share")
 """Elements of ∂L/∂h that are lost in float32."""
 
@@ -84,8 +70,6 @@ CURVES = "curves.csv"
 
 Gradients = dict[tuple[str, str, str], list[np.ndarray]]
 """Shares by lag, float [T], of each seed, by reviews, arm and training."""
-Mixed = Mapping[str, tuple[list[float], list[float]]]
-"""Rates after training of the seeds that succeed and of those that fail, for arms that have both."""
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
@@ -133,38 +117,19 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
         return Findings()
     curves, styles = pd.read_csv(committed(evidence.study, CURVES)), evidence.study.arms
     left = {arm: left_of(values, arm) for arm in evidence.arms}
-    mixed = mixed_arms(evidence, values)
     planned = [arm for sweep in evidence.protocol.sweeps if sweep.compared for arm in sweep.arms]
     read = [(GENERATED, arm) for arm in planned] + [(IMDB, arm) for arm in READ_IMDB]
     missing = max(len(SEEDS[reviews]) - len(of_model(values, "left", reviews, arm, AFTER)) for reviews, arm in read)
     return Findings(
-        {
-            "left": left_table(evidence, left),
-            "rates": rate_table(evidence, values),
-            "mixed": mixed_table(evidence, mixed),
-        },
+        {"left": left_table(evidence, left), "rates": rate_table(evidence, values)},
         verdicts_on(verdicts(evidence, values), missing),
-        {
-            "decay": figures.decay(curves, styles),
-            "left": figures.left(left, {arm: evidence.share(arm, LAG) for arm in left}, TENTH, STEPS, styles),
-        },
+        {"decay": figures.decay(curves, styles)},
     )
 
 
 def left_of(values: pd.DataFrame, arm: str, reviews: str = GENERATED, training: str = BEFORE) -> Interval:
     """Geometric mean over seeds of the share of the gradient that is left `STEPS` before the end."""
     return over_seeds(geometric_interval, of_model(values, "left", reviews, arm, training))
-
-
-def mixed_arms(evidence: Evidence, values: pd.DataFrame) -> Mixed:
-    """The arms of which some seeds succeed and some fail."""
-    found = {}
-    for arm in evidence.arms:
-        after = of_model(values, "rate", GENERATED, arm, AFTER)
-        learns = pd.Series(evidence.scores[arm, LAG]).reindex(after.index) > LEARNS
-        if 0 < learns.sum() < len(after):
-            found[arm] = list(after[learns]), list(after[~learns])
-    return found
 
 
 def left_table(evidence: Evidence, left: Mapping[str, Interval]) -> Table:
@@ -200,19 +165,6 @@ def rate_table(evidence: Evidence, values: pd.DataFrame) -> Table:
     )
 
 
-def mixed_table(evidence: Evidence, mixed: Mixed) -> Table:
-    """Rates after training of the seeds that succeed and of those that fail."""
-    rows = [
-        (evidence.label(arm), str(len(learn)), mean_of(learn, 3), str(len(fail)), mean_of(fail, 3))
-        for arm, (learn, fail) in mixed.items()
-    ]
-    return Table(
-        "Arms of which some seeds succeed and some fail: the rate after training of both, mean ± deviation over seeds",
-        ("arm", "succeed", "their rate", "fail", "their rate"),
-        rows,
-    )
-
-
 def verdicts(evidence: Evidence, values: pd.DataFrame) -> dict[str, Verdict]:
     """Verdicts by the rules of the protocol, by the claim's id."""
     of = partial(of_model, values)
@@ -222,32 +174,11 @@ def verdicts(evidence: Evidence, values: pd.DataFrame) -> dict[str, Verdict]:
         of("rate", at[0], "lstm", at[1]) - of("rate", at[0], "rnn", at[1])
         for at in product((GENERATED, IMDB), (BEFORE, AFTER))
     }  # fmt: skip
-    more = {
-        Numbers("more left after training", evidence.label(arm)):
-        of("left", GENERATED, arm, AFTER) - of("left", GENERATED, arm, BEFORE) for arm in READ_IMDB
-    }  # fmt: skip
-    left = {arm: left_of(values, arm) for arm in evidence.arms}
     decays = judged(*(below(rate, 1) for rate in rates.values()))
     return {
         "decays": Verdict(decays, described(evidence, "per step back, before training", rates)),
-        "tanh_theory": theory_says(evidence, values, TANH_RNNS),
-        "lstm_theory": theory_says(evidence, values, LSTMS),
         "lstm_decays_less": in_most_seeds(higher),
-        "more_after": in_most_seeds(more),
-        "reached": all_arms(evidence, left, above),
-        "lost": all_arms(evidence, left, below),
-        "learners": learners_decay_less(evidence, mixed_arms(evidence, values)),
     }
-
-
-def theory_says(evidence: Evidence, values: pd.DataFrame, arms: Sequence[str]) -> Verdict:
-    """Verdict on whether theory gives the rate before training of each of these arms."""
-    errors = {}
-    for arm in arms:
-        rate, theory = (of_model(values, metric, GENERATED, arm, BEFORE) for metric in ("rate", "theory"))
-        errors[arm] = over_seeds(t_interval, rate - theory)
-    parts = (within(error, MARGIN) for error in errors.values())
-    return Verdict(judged(*parts), described(evidence, "rate minus theory", errors))
 
 
 def described(evidence: Evidence, what: str, found: Mapping[str, Interval]) -> tuple[Numbers, ...]:
@@ -261,25 +192,3 @@ def in_most_seeds(found: Mapping[Numbers, pd.Series]) -> Verdict:
     counts = {row: (int((of > 0).sum()), int(of.count())) for row, of in found.items() if of.count()}
     parts = [above(clopper_pearson(*counts[row]), MOST) if row in counts else None for row in found]
     return Verdict(judged(*parts), tuple(row._replace(number=tally(*count)) for row, count in counts.items()))
-
-
-def all_arms(
-    evidence: Evidence, left: Mapping[str, Interval], part: Callable[[Interval, float], bool | None]
-) -> Verdict:
-    """Verdict on whether more than half of the seeds succeed in all arms with more than a tenth left, or less than half
-    with less than a tenth. One arm refutes it. An arm whose interval holds the tenth does not count."""
-    arms = [arm for arm in left if part(left[arm], TENTH)]
-    parts = (part(evidence.share(arm, LAG), MOST) for arm in arms)
-    rows = (Numbers(f"seeds at lag {LAG}", evidence.label(arm), tally(*evidence.learn(arm, LAG))) for arm in arms)
-    return Verdict(judged(all_true(parts)), tuple(rows))
-
-
-def learners_decay_less(evidence: Evidence, mixed: Mixed) -> Verdict:
-    """Verdict on whether seeds that succeed have the higher rate after training, compared within each arm."""
-    if not mixed:
-        return Verdict(judged(), ())
-    groups = list(mixed.values())
-    share, p = probability_of_superiority(groups), rank_p(groups)
-    arms = "; ".join(evidence.label(arm) for arm in mixed)
-    row = Numbers("pairs whose seed that succeeds has the higher rate", arms, f"{100 * share:.0f} %, p = {p:.2g}")
-    return Verdict(judged(share > 1 / 2 if p <= LEVEL else None), (row,))

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.lab import figures, reach_findings
-from experiments.lab.rules import WITHDRAWN, Evidence, Verdict, evidence_of, verdicts_of
+from experiments.lab.rules import Evidence, Verdict, evidence_of, verdicts_of
 from experiments.lab.search import Draw, draws_of, finals_table, search_table
 from experiments.lab.study import SEARCH_SCORES, Protocol, Study, known
 from experiments.lab.tables import TABLES
@@ -46,10 +46,6 @@ def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findin
     if not evidence.scores and not found.verdicts:
         return Findings(searches, evidence=evidence)
     verdicts = verdicts_of(evidence) | dict(found.verdicts)
-    verdicts |= {
-        claim.id: verdicts[claim.id]._replace(verdict=WITHDRAWN)
-        for claim in protocol.claims if claim.withdrawn and claim.id in verdicts
-    }  # fmt: skip
     check_shown(protocol)
     drawn = {name: FIGURES[name](evidence) for name in protocol.figures if evidence.conditions} | dict(found.figures)
     return Findings(

@@ -1,18 +1,17 @@
-"""The page: verdicts and figures of the studies, and texts to explore, in one HTML file that needs no network."""
+"""The page: verdicts and figures of the studies, in one HTML file that needs no network."""
 
 import base64
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, WITHDRAWN
+from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED
 from experiments.lab.study import Study
 from experiments.lab.summary import answer_table, chosen_tables, judged_claims, protocol_table
 from experiments.lab.write import all_findings
 from sentiment_rnn.report.pages import render
 
-MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails", UNDECIDED: "undecided", WITHDRAWN: "undecided"}
+MARKS = {HOLDS: "holds", IN_PART: "part", FAILS: "fails", UNDECIDED: "undecided"}
 """CSS class of each verdict."""
 
 
@@ -46,7 +45,6 @@ def build_page(root: Path) -> str:
         )
         for study, _ in findings
     ]
-    explorer = root / "experiments" / "gradient" / "explorer.json"
     return render(
         "report.html.jinja",
         Path(__file__).parent,
@@ -57,7 +55,6 @@ def build_page(root: Path) -> str:
         marks=MARKS,
         names=[study.name for study, _ in findings],
         missing=[name for _, tables, _ in sections for name, table in tables.items() if not table.rows],
-        explorer=json.loads(explorer.read_text()) if explorer.exists() else None,
     )
 
 

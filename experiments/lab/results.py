@@ -15,7 +15,7 @@
 import io
 import itertools
 import zipfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -125,11 +125,9 @@ def correct_file(runs: Mapping[Key, Correct]) -> bytes:
     return file.getvalue()
 
 
-def check_correct(
-    table: pd.DataFrame, runs: Mapping[Key, Correct], folder: Path, own_reviews: Collection[str] = ()
-) -> None:
+def check_correct(table: pd.DataFrame, runs: Mapping[Key, Correct], folder: Path) -> None:
     """Raise `UserError` where the accuracies of the table are not those of `correct.npz`, or runs of one protocol at
-    one condition read other reviews; of the arms in `own_reviews` those of each arm alone."""
+    one condition read other reviews."""
     trained = {key[0] for key in runs} | set(table.sweep[table.metric == "best_accuracy"])
     rows = table[(table.metric == "accuracy") & (table.split == "test") & table.sweep.isin(trained)]
     stated = {tuple(key): f"{value:.6g}" for *key, value in rows[["sweep", "arm", "condition", "seed", "value"]].values}
@@ -141,10 +139,9 @@ def check_correct(
                 f"{found.get(key, 'nothing')}; put the committed files back"
             )
     protocol_of = dict(zip(rows.sweep, rows.protocol, strict=True))
-    reviews: dict[tuple[str, str, str], str] = {}
+    reviews: dict[tuple[str, str], str] = {}
     for (sweep, arm, condition, seed), run in runs.items():
-        alike = protocol_of[sweep], condition, arm if arm in own_reviews else ""
-        if reviews.setdefault(alike, run.reviews) != run.reviews:
+        if reviews.setdefault((protocol_of[sweep], condition), run.reviews) != run.reviews:
             raise UserError(f"{folder}: {sweep}, {arm}, seed {seed} read other test reviews than runs beside it")
 
 

@@ -10,7 +10,8 @@
 
 Each arm, or pair, at each condition is a part. A claim holds where every part is true, and in part where any is. It
 does not hold where every part is false. Otherwise the data do not decide: it is inconclusive. A comparison that was
-not run counts in Holm's correction from the first, with p = 1.
+not run counts in Holm's correction from the first, with p = 1; so does one whose claim was dropped later
+(`Protocol.family`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,8 +29,6 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.statistics import Interval, accuracy_difference, accuracy_interval, percent
 
 HOLDS, IN_PART, FAILS, UNDECIDED = "holds", "holds in part", "does not hold", "inconclusive"
-WITHDRAWN = "withdrawn"
-"""In place of the verdict on a claim that nobody should rely on, whatever its rule says."""
 LEARNS = 0.9
 """A seed succeeds where its score is above this."""
 MOST = 0.5
@@ -68,7 +67,7 @@ class Verdict(NamedTuple):
     """Verdict on a claim, and its numbers."""
 
     verdict: str
-    """`holds`, `holds in part`, `does not hold`, `inconclusive` or `withdrawn`."""
+    """`holds`, `holds in part`, `does not hold` or `inconclusive`."""
     rows: tuple[Numbers, ...]
     """Numbers of each part of the claim; empty where no part was run."""
 
@@ -294,7 +293,8 @@ def adjusted_p(evidence: Evidence) -> dict[tuple[str, Part], float]:
         for part in parts_of(claim, evidence) if claim.rule in TESTED else ():
             found = compared(claim, evidence, part)
             tests[claim.id, part] = 1.0 if found is None or found.p is None else found.p
-    return holm(tests)
+    dropped = range(len(tests), evidence.protocol.family)
+    return holm(tests | {("dropped", Part("", "", str(one))): 1.0 for one in dropped})
 
 
 def compared(claim: Claim, evidence: Evidence, part: Part) -> Comparison | None:

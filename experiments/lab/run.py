@@ -90,9 +90,7 @@ def run(
         for sweep in left:
             run_sweep(study, protocol, sweep, tracking, overrides)
         outdated = again or bool(left) or not read_provenance(study.output)[protocol.name].get(OWN)
-        if protocol.closed and outdated:
-            print(f"{protocol.name}: the code that measures it was removed; check out {protocol.closed} for that")
-        elif measures and outdated:
+        if measures and outdated:
             add(study, protocol, own.measure(study, protocol, open_store(tracking), overrides=changed))
         elif not left:
             print(f"{protocol.name}: all that is asked for is measured in {study.output}; --again measures it anew")
@@ -169,7 +167,7 @@ def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str,
         }
     table, correct = joined(table, rows), correct | found.correct
     table = table[table.value.notna() | table.draw.notna()]
-    check_correct(table, correct, folder, study.own_reviews)
+    check_correct(table, correct, folder)
     known = read_provenance(folder)
     if not trained:
         known[protocol.name][OWN] = True

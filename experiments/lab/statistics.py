@@ -9,8 +9,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.special import betaincinv as beta_quantile
 from scipy.special import ndtri as normal_quantile
-from scipy.stats import binomtest, fisher_exact, rankdata
-from scipy.stats import t as student_t
+from scipy.stats import binomtest, fisher_exact
 
 from sentiment_rnn.report.statistics import Interval, Values, bounded, t_interval
 
@@ -60,7 +59,7 @@ def _weights(count: int) -> np.ndarray:
     return np.random.default_rng(0).dirichlet(np.ones(count), DRAWS)
 
 
-def clustered(values: np.ndarray, clusters: np.ndarray, comparisons: int = 1) -> Interval:
+def clustered(values: np.ndarray, clusters: np.ndarray) -> Interval:
     """Mean with its 95 % interval, for clusters that are drawn as a whole, by the sandwich estimator.
 
     Reviews of one film are alike, so they say less than as many reviews of different films.
@@ -68,12 +67,11 @@ def clustered(values: np.ndarray, clusters: np.ndarray, comparisons: int = 1) ->
     Args:
         values: float [N].
         clusters: int [N].
-        comparisons: so many intervals hold together in 95 % (Bonferroni).
     """
     mean = float(values.mean())
     sums = np.bincount(clusters, values - mean)
     error = np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()) / len(values)
-    margin = float(normal_quantile(1 - 0.025 / comparisons) * error)
+    margin = float(normal_quantile(1 - 0.025) * error)
     return Interval(mean, mean - margin, mean + margin)
 
 
@@ -125,52 +123,3 @@ def sign_p(successes: int, total: int) -> float:
 def fisher_p(first: int, of_first: int, second: int, of_second: int) -> float:
     """Two-sided p value of two equal shares (Fisher's exact test)."""
     return float(fisher_exact([[first, of_first - first], [second, of_second - second]]).pvalue)
-
-
-def spread_p(first: Sequence[float], second: Sequence[float], margin: float = 0.0) -> float:
-    """Two-sided p value of a difference of two means that equals the margin, by the spread of seeds (Student's t test).
-
-    The variance is pooled, so one kind may have a single seed: its spread is then taken to be that of the other. Of two
-    single seeds nothing is known, and p is 1.
-    """
-    one, other = np.asarray(first, float), np.asarray(second, float)
-    freedom = len(one) + len(other) - 2
-    if not freedom:
-        return 1.0
-    squares = ((one - one.mean()) ** 2).sum() + ((other - other.mean()) ** 2).sum()
-    error = np.sqrt(squares / freedom * (1 / len(one) + 1 / len(other)))
-    difference = one.mean() - other.mean() - margin
-    if not error:
-        return float(difference == 0)
-    return float(2 * student_t.sf(abs(difference) / error, freedom))
-
-
-def probability_of_superiority(groups: Groups) -> float:
-    """Pairs are made within each group, of a value of the first kind and one of the second. This is the share of all
-    pairs in which the first is higher; equal ones count as half."""
-    higher = sum(_higher(rankdata([*first, *second]), len(first)) for first, second in groups)
-    return float(higher / sum(len(first) * len(second) for first, second in groups))
-
-
-def _higher(ranks: np.ndarray, first: int) -> np.ndarray:
-    """Number of pairs in which the first is higher, from ranks `[..., N]`, those of the first kind first."""
-    return np.asarray(ranks[..., :first].sum(-1) - first * (first + 1) / 2)
-
-
-def rank_p(groups: Groups) -> float:
-    """Two-sided p value of a `probability_of_superiority` of one half: the kinds are dealt out anew within each group.
-
-    It is the rank-sum test over several groups, with each pair counted once. `DRAWS` deals are drawn, always the same.
-
-    Raises:
-        ValueError: a value is no number, and has no rank.
-    """
-    if np.isnan([value for group in groups for kind in group for value in kind]).any():
-        raise ValueError("a value is no number: it has no rank")
-    random = np.random.default_rng(0)
-    dealt, found = np.zeros(DRAWS), 0.0  # pairs in which the first is higher, beyond half of them
-    for first, second in groups:
-        ranks, half = rankdata([*first, *second]), len(first) * len(second) / 2
-        dealt += _higher(random.permuted(np.tile(ranks, (DRAWS, 1)), axis=1), len(first)) - half
-        found += float(_higher(ranks, len(first))) - half
-    return float((1 + (np.abs(dealt) >= abs(found)).sum()) / (1 + DRAWS))

@@ -1,6 +1,5 @@
 """A study as data: its question, arms, and protocols with their sweeps and claims, as `study.yaml` declares them."""
 
-import datetime
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -166,10 +165,6 @@ class Claim:
     """Largest difference that counts as none."""
     only_where: str | None = None
     """An arm that has to succeed at a condition, or nothing is decided there."""
-    supersedes: Texts = ()
-    """Earlier claims that this one replaces: `protocol.claim`, or `study/protocol.claim` for another study."""
-    withdrawn: datetime.date | None = None
-    """Day on which the claim was withdrawn; its protocol's deviations say why."""
 
     def __post_init__(self) -> None:
         needed = known(self.rule, NEEDED, f"claim {self.id} names rule {self.rule}")
@@ -198,6 +193,8 @@ class Protocol:
     claims: tuple[Claim, ...] = ()
     reads: Texts = ()
     """Earlier protocols whose runs its claims compare as well."""
+    family: int = 0
+    """How many tests the protocol named, where it names fewer claims by now: Holm's correction counts all of them."""
     tables: Texts = ()
     """The first is on its page; the others are CSV files."""
     figures: Texts = ()
@@ -207,8 +204,6 @@ class Protocol:
     """Conditions at which a seed has to succeed to count at the others."""
     own: str | None = None
     """A module of the study's folder with the protocol's own measurements or findings."""
-    closed: str = ""
-    """Last commit that can make its own measurements: their code has been removed since."""
 
     @property
     def digest(self) -> str:
@@ -251,11 +246,6 @@ class Study:
     """Folder of its results: its own folder, or another into which it is run."""
     configuration: Path = EXPERIMENTS / "lab" / "conf"
     """Folder with the YAML files of encoders that the tool does not have."""
-
-    @property
-    def own_reviews(self) -> frozenset[str]:
-        """Arms for which other reviews are generated than for those beside them."""
-        return frozenset(name for name, arm in self.arms.items() if "data.distractors" in arm.settings)
 
     def sweep(self, name: str) -> Sweep:
         """A sweep by its name; raises `UserError` where there is none."""
@@ -413,19 +403,3 @@ def _named(study: Study) -> Iterator[tuple[str, str, Iterable[str], Iterable[str
             own = [str(pair[2]) for pair in claim.pairs if len(pair) > 2]
             shared = claim.at if claim.arms or len(own) < len(claim.pairs) else ()
             yield name, "condition", [*shared, *own], conditions
-            for reference in claim.supersedes:
-                yield name, "claim", [reference], _claims(study, reference.rpartition("/")[0])
-
-
-def _claims(study: Study, other: str) -> list[str]:
-    """`protocol.claim`, of each claim of a study; of another one `study/protocol.claim`, and none where it is not."""
-    if not other:
-        return [f"{name}.{claim.id}" for name, protocol in study.protocols.items() for claim in protocol.claims]
-    path = study.folder.parent / other / "study.yaml"
-    return [f"{other}/{name}" for name in _claims_in(path)] if path.is_file() else []
-
-
-@cache
-def _claims_in(path: Path) -> list[str]:
-    protocols = yaml.load(path.read_text(encoding="utf-8"), LOADER)["protocols"]
-    return [f"{name}.{claim['id']}" for name, of in protocols.items() for claim in of.get("claims", [])]

@@ -49,10 +49,6 @@ class Judged(NamedTuple):
         """`lag/schedule.usual`."""
         return f"{self.study.name}/{self.protocol.name}.{self.claim.id}"
 
-    def answers(self, earlier: "Judged") -> bool:
-        """Whether it supersedes an earlier claim."""
-        return earlier.name in [one if "/" in one else f"{self.study.name}/{one}" for one in self.claim.supersedes]
-
 
 def judged_claims(findings: Sequence[Found]) -> list[Judged]:
     """Every claim that was judged, in the order of the studies."""
@@ -83,45 +79,38 @@ def chosen_tables(
     tables = {}
     for name, of in yaml.safe_load((experiments / CHOSEN).read_text(encoding="utf-8")).items():
         chosen = [known(one, by_name, f"{CHOSEN}: {name} names claim {one}") for one in of["claims"]]
-        table = claims_table(chosen, text, "study", study, left_out=("difference", "margin", "p", "over_seeds"))
+        table = claims_table(chosen, text, study, left_out=("difference", "margin", "p", "over_seeds"))
         tables[name] = table._replace(title=f"{of['question']} {table.title}")
     return tables
 
 
-def later_claim(one: Judged, claims: Sequence[Judged]) -> str:
-    """`further: holds`, of the first later claim that answers this one; empty for none."""
-    return next((f"{of.protocol.name}: {of.verdict.verdict}" for of in claims if of.answers(one)), "")
-
-
 def protocol_table(study: Study, protocol: Protocol, claims: Sequence[Judged]) -> Table:
-    """The claims of a protocol, with all numbers and what later claims came to."""
+    """The claims of a protocol, with all numbers."""
     own = [one for one in claims if (one.study.name, one.protocol.name) == (study.name, protocol.name)]
-    return claims_table(own, lambda one: one.claim.text, "later", lambda one: later_claim(one, claims))
+    return claims_table(own, lambda one: one.claim.text)
 
 
 def verdict_table(full: Table, numbers: str) -> Table:
-    """A row for each claim of a `protocol_table`: its verdict, and what later claims came to.
+    """A row for each claim of a `protocol_table`, with its verdict.
 
     Args:
         numbers: where a page finds the full table.
     """
-    places = [place for place, column in enumerate(full.columns) if column in ("claim", "verdict", "later")]
-    rows = [[row[place] for place in places] for row in full.rows if row[0]]
-    return Table(f"Claims and verdicts ([numbers]({numbers}))", [full.columns[place] for place in places], rows)
+    rows = [row[:2] for row in full.rows if row[0]]
+    return Table(f"Claims and verdicts ([numbers]({numbers}))", full.columns[:2], rows)
 
 
 def claims_table(
     claims: Sequence[Judged],
     text: Callable[[Judged], str],
-    last: str,
-    cell: Callable[[Judged], str],
+    study: Callable[[Judged], str] = lambda _: "",
     left_out: Sequence[str] = (),
 ) -> Table:
     """A row for each part of a claim; columns that no part needs are left out.
 
     Args:
         text: what stands for a claim.
-        last: name of the last column, and `cell` what it has of a claim.
+        study: of the last column.
         left_out: further columns that are left out.
     """
     parts = [part for one in claims for part in one.verdict.rows]
@@ -136,7 +125,7 @@ def claims_table(
         "arm": "arm", "number": number, "against": "against", "other": number,
         "difference": f"difference [points{margin and f'; margin {margin}'}]", "margin": "margin [points]",
         "ahead": "seeds ahead by more than the margin", "p": "adjusted p",
-        "over_seeds": "p over seeds", last: last,
+        "over_seeds": "p over seeds", "study": "study",
     }  # fmt: skip
 
     def condition(part: Numbers) -> str:
@@ -144,7 +133,7 @@ def claims_table(
 
     rows = [
         part._replace(condition=condition(part))._asdict()
-        | ({} if place else {"claim": text(one), "verdict": one.verdict.verdict, last: cell(one)})
+        | ({} if place else {"claim": text(one), "verdict": one.verdict.verdict, "study": study(one)})
         for one in claims for place, part in enumerate(one.verdict.rows)
     ]  # fmt: skip
     left = {*left_out, "margin"} if margin else {*left_out}

@@ -56,7 +56,7 @@ def checked_results(study: Study) -> pd.DataFrame:
             its results were measured.
     """
     table = read_results(study.output)
-    check_correct(table, read_correct(study.output), study.output, study.own_reviews)
+    check_correct(table, read_correct(study.output), study.output)
     known = read_provenance(study.output)
     for name in table.protocol.unique():
         protocol, begun = study.protocol(name), known.get(name, {}).get("protocol")

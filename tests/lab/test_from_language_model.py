@@ -4,10 +4,9 @@ import io
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from experiments.best import pretrained, vote
+from experiments.best import pretrained
 from experiments.best.linear import CLASSIFIERS
 from experiments.best.pretrained import (
     COMPARED,
@@ -15,8 +14,7 @@ from experiments.best.pretrained import (
     ROWS,
     verdict,
 )
-from experiments.best.vote import VOTES
-from experiments.lab.results import Correct, rows_of
+from experiments.lab.results import rows_of
 from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, Verdict
 from experiments.lab.study import find_study
 from sentiment_rnn.data.review import Review
@@ -38,98 +36,44 @@ def reads(*shares: float) -> np.ndarray:
     return np.array([np.arange(1000) < 1000 * share for share in shares])
 
 
-def results() -> pd.DataFrame:
-    """Two classifiers of an RNN, and what they and their language model took."""
-    words, own, arm = "pretrained_words_rnn", "pretrained_rnn", "rnn_pretrained_512"
-    rows = [
-        (words, "pretrained", "rnn_words", "", 0, None, "train", "minutes", 20.0),
-        (words, "pretrained", "rnn_words", "", 0, None, "train", "tokens", 60e6),
-        (words, "pretrained", "rnn_words", "", 0, None, "train", "weights", 9e6),
-        (words, "pretrained", "rnn_words", "", 0, None, "validation", "perplexity", 120.4),
-    ]
-    for seed, accuracy, minutes in ((0, 0.9, 2.0), (1, 0.92, 4.0)):
-        for split, metric, value in (
-            ("train", "minutes", minutes), ("train", "tokens", 15e6), ("train", "weights", 8.1e6),
-            ("validation", "best_accuracy", accuracy),
-        ):  # fmt: skip
-            rows.append((own, "pretrained", arm, "", seed, None, split, metric, value))
-    return rows_of("best", rows)
-
-
 @pytest.mark.parametrize(
     ("claim", "first", "second", "judged"),
     [
         ("lstm", 0.95, 0.9, HOLDS), ("lstm", 0.905, 0.9, FAILS), ("lstm", 0.91, 0.9, UNDECIDED),
-        ("lstm_pairs", 0.95, 0.9, HOLDS), ("lstm_pairs", 0.85, 0.9, FAILS), ("pairs", 0.92, 0.9, HOLDS),
-        ("last_lstm", 0.901, 0.9, HOLDS), ("last_lstm", 0.92, 0.9, FAILS), ("averaging", 0.92, 0.9, HOLDS),
-        ("gru", 0.901, 0.9, HOLDS), ("gru", 0.95, 0.9, FAILS), ("gru", 0.91, 0.9, UNDECIDED),
+        ("rnn", 0.85, 0.9, FAILS), ("rnn", 0.95, 0.9, HOLDS), ("pairs", 0.92, 0.9, HOLDS),
     ],
 )  # fmt: skip
 def test_a_claim_is_judged_by_the_difference_on_the_same_reviews(
     claim: str, first: float, second: float, judged: str
 ) -> None:
-    (one, *_), (other, *_), _ = COMPARED[claim]
+    one, other = COMPARED[claim]
     found = decided(claim, {one: reads(first, first), other: reads(second, second)}, FILMS)
     assert found.verdict == judged
     assert (found.rows[0].arm, found.rows[0].against) == (ROWS[one].label, ROWS[other].label)
     assert verdict(claim, {one: reads(first)}, FILMS) is None
 
 
-@pytest.mark.parametrize(
-    ("claim", "seeds", "judged"),
-    [
-        ("averaging", (0.9, 0.96), UNDECIDED), ("averaging", (0.94, 0.941), FAILS),
-        ("rates", (0.9, 0.96), UNDECIDED), ("rates", (0.94, 0.941), HOLDS),
-        ("averaging", (0.94,), UNDECIDED),
-    ],
-)  # fmt: skip
-def test_a_difference_within_the_spread_of_seeds_is_open(claim: str, seeds: tuple[float, ...], judged: str) -> None:
-    changed = {"averaging": "gru_averaged", "rates": "gru_one_rate"}[claim]
-    found = decided(claim, {"gru_pretrained": reads(*seeds), changed: reads(0.9)}, FILMS)
+@pytest.mark.parametrize(("seeds", "judged"), [((0.9, 0.97), UNDECIDED), ((0.94, 0.941), HOLDS)])
+def test_a_difference_within_the_spread_of_seeds_is_open(seeds: tuple[float, ...], judged: str) -> None:
+    found = decided("lstm", {"lstm_pretrained": reads(*seeds), "lstm": reads(0.9, 0.902)}, FILMS)
     assert found.verdict == judged
     assert (float(found.rows[0].over_seeds) <= 0.05) == (judged != UNDECIDED)
 
 
-def test_a_vote_and_a_small_difference_are_judged_over_films_alone() -> None:
-    for claim, first in (("last_gru", "gru_last"), ("vote_gru", "gru_vote")):
-        found = decided(claim, {first: reads(0.931), "gru_pretrained": reads(0.9, 0.95)}, FILMS)
-        assert not found.rows[0].over_seeds
+def test_linear_classifiers_are_judged_over_films_alone() -> None:
+    assert not decided("pairs", {"pairs": reads(0.95), "words": reads(0.9)}, FILMS).rows[0].over_seeds
 
 
 def test_every_claim_and_every_row_is_one_of_the_declared() -> None:
-    names = "pretrained", "drawn", "vote", "vote_gru", "further", "recipe", "linear"
+    names = "pretrained", "linear"
     assert [claim.id for name in names for claim in STUDY.protocol(name).claims] == list(COMPARED)
-    protocols = [STUDY.protocol(name) for name in ("pretrained", "drawn", "further", "recipe")]
+    protocols = [STUDY.protocol(name) for name in ("pretrained", "recipe")]
     sweeps = [sweep for protocol in protocols for sweep in protocol.sweeps if sweep.compared and not sweep.rates]
-    votes = {vote for of in VOTES.values() for vote in of}
-    trained = [row for name, row in ROWS.items() if row.study == "best" and name not in votes]
-    own = {row.arm: row.words for row in trained if row.arm not in CLASSIFIERS}
+    own = {row.arm: row.words for row in ROWS.values() if row.study == "best" and row.arm not in CLASSIFIERS}
     assert own.keys() == {arm for sweep in sweeps for arm in sweep.arms}
     for arm, words in own.items():
         start = STUDY.arms[arm].settings["pretrained"]
         assert (list(STUDY.sweep(start).arms) if start else [""]) == [words]
-
-
-def test_a_vote_is_right_where_two_of_three_are_and_costs_the_three(monkeypatch: pytest.MonkeyPatch) -> None:
-    votes = [[True, True, False, False], [True, False, True, False], [True, True, False, False]]
-    runs = {
-        (arm, arm, "", seed): Correct(np.array(right), "reviews")
-        for arm in ("rnn_pretrained_512", "lstm_pretrained_512")
-        for seed, right in enumerate(votes)
-    }
-    monkeypatch.setattr(vote, "read_results", lambda _: results())
-    monkeypatch.setattr(pretrained, "read_correct", lambda _: runs)
-    protocol, no_store = STUDY.protocol("vote"), SimpleNamespace()
-    measured = vote.measure(STUDY, protocol, no_store)  # type: ignore[arg-type]
-    assert measured.correct["vote", "rnn_vote", "", 0].right.tolist() == [True, True, False, False]
-    table = rows_of("best", measured.rows)
-    of_rnn = table[table.arm == "rnn_vote"]
-    assert dict(zip(of_rnn.metric, of_rnn.value, strict=True)) == {
-        "accuracy": 0.5, "weights": 3 * 8.1e6, "minutes": 9, "tokens": 45e6,
-    }  # fmt: skip
-    del runs["rnn_pretrained_512", "rnn_pretrained_512", "", 2]
-    with pytest.raises(UserError, match="rnn_pretrained_512: 2 of 3 seeds have run; run --protocols pretrained first"):
-        vote.measure(STUDY, protocol, no_store)  # type: ignore[arg-type]
 
 
 def test_a_run_is_measured_with_its_minutes_and_tokens_and_the_texts_that_are_in_train(
@@ -166,6 +110,6 @@ def test_a_run_is_measured_with_its_minutes_and_tokens_and_the_texts_that_are_in
     content = measured.files[IN_TRAIN]
     assert isinstance(content, bytes)
     assert np.load(io.BytesIO(content)).tolist() == [1, 2]
-    others = pretrained.measure(STUDY, STUDY.protocol("further"), SimpleNamespace())  # type: ignore[arg-type]
+    others = pretrained.measure(STUDY, STUDY.protocol("recipe"), SimpleNamespace())  # type: ignore[arg-type]
     assert others.rows
     assert not others.files, "which texts are in train was measured with the first"

@@ -15,7 +15,6 @@ from experiments.gradient.gradient_flow import (
     SEEDS,
     STEPS,
     findings,
-    mixed_arms,
     verdicts,
 )
 from experiments.gradient.models import (
@@ -30,7 +29,7 @@ from experiments.gradient.models import (
     values_of_models,
 )
 from experiments.lab.results import read_results, rows_of
-from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, Evidence, Numbers, evidence_of
+from experiments.lab.rules import HOLDS, IN_PART, UNDECIDED, Evidence, Numbers, evidence_of
 from experiments.lab.study import find_study
 from experiments.lab.sweeps import Row
 from sentiment_rnn.errors import UserError
@@ -46,7 +45,6 @@ ARMS = {
 """Rates before training, a little like those that were measured."""
 KNOWN = dict.fromkeys(ARMS, 20) | {"rnn_uniform": 0, "lstm_forget_0": 13, "lstm_forget_3": 0, "lstm_forget_5": 0}
 """How many seeds of each learn."""
-REACHED = {"lstm_forget_3": 20, "lstm_forget_5": 20}
 READ = {BEFORE: {"rnn": 0.95, "gru": 0.74, "lstm": 0.97}, AFTER: {"rnn": 0.9, "gru": 0.99, "lstm": 0.95}}
 """Rates on IMDb."""
 
@@ -94,44 +92,8 @@ def judge(**made: Any) -> dict[str, str]:
 
 
 def test_verdicts_follow_the_numbers() -> None:
-    assert judge(theory={"lstm_forget_0": 0.5, "lstm": 0.73}) == {
-        "decays": HOLDS, "tanh_theory": HOLDS, "lstm_theory": IN_PART, "lstm_decays_less": HOLDS, "more_after": HOLDS,
-        "reached": FAILS, "lost": FAILS, "learners": UNDECIDED,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("learning", "reached", "lost"),
-    [
-        (KNOWN | REACHED, HOLDS, FAILS),
-        (KNOWN | REACHED | {"lstm_forget_5": 10}, UNDECIDED, FAILS),
-        (KNOWN | {"rnn": 0, "gru": 0, "lstm_forget_0": 0}, FAILS, HOLDS),
-        (KNOWN | {"rnn": 0, "gru": 0, "lstm_forget_0": 9}, FAILS, UNDECIDED),
-    ],
-)
-def test_one_arm_refutes_a_general_claim_and_an_open_one_leaves_it_open(
-    learning: dict[str, int], reached: str, lost: str
-) -> None:
-    found = judge(learning=learning)
-    assert (found["reached"], found["lost"]) == (reached, lost)
-
-
-@pytest.mark.parametrize(("sign", "verdict"), [(1, HOLDS), (-1, FAILS)])
-def test_seeds_that_learn_are_compared_within_their_arm(sign: int, verdict: str) -> None:
-    # The arm that decays less has fewer seeds that learn: over all arms together the pairs would say the opposite.
-    learning = {"rnn": 15, "lstm": 5}
-    after = [
-        (*row[:-1], sign * (base + 0.01 * (place < learning[arm])))
-        for arm, base in (("rnn", 0.9), ("lstm", 1.1))
-        for place, row in enumerate(row for row in rates({arm: base}, AFTER) if row[-2] == "rate")
-    ]
-    evidence = evidence_on(accuracies(learning), iter(after))
-    values = values_of_models(evidence, SEEDS)
-    assert {arm: (len(learn), len(fail)) for arm, (learn, fail) in mixed_arms(evidence, values).items()} == {
-        "rnn": (15, 5), "lstm": (5, 15),
-    }  # fmt: skip
-    found, (row,) = verdicts(evidence, values)["learners"]
-    assert (found, row.number) == (verdict, f"{100 * (sign > 0)} %, p = 1e-05")
+    assert judge() == {"decays": HOLDS, "lstm_decays_less": HOLDS}
+    assert judge(after=dict.fromkeys(ARMS, 1.0)) == {"decays": HOLDS, "lstm_decays_less": IN_PART}
 
 
 def test_while_a_seed_is_missing_nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,8 @@
 """Whoever opens the report has every claim with its numbers, without a network, in any window."""
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from made_studies import learners, make_study, table_of
@@ -20,34 +18,16 @@ from experiments.lab.summary import CHOSEN
 from experiments.lab.write import findings_by_protocol, write_figures
 from sentiment_rnn.report.tables import Table
 
-GATES = ("forget", "input", "output", "cell")
-TEXTS = [
-    {
-        "tokens": ["good", "</script>", "<b>film</b>"],
-        "unknown": [False, True, False],
-        "lstm": [0.9, 0.8, 0.7],
-        "rnn": [0.6, 0.5, 0.4],
-        "gates": {name: [[0.1, 0.9], [0.5, 0.5], [1.0, 0.0]] for name in GATES},
-    },
-    {
-        "tokens": ["bad", "film"],
-        "unknown": [False, False],
-        "lstm": [0.1, 0.05],
-        "rnn": [0.2, 0.93],
-        "gates": {name: [[0.1, 0.9], [0.5, -1.5]] for name in GATES},
-    },
-]
 CLAIMS = [
     {"id": "near", "text": "An RNN <b>succeeds</b> at lag 20.", "rule": "most_learn", "arms": ["rnn"], "at": [20]},
-    {"id": "far", "text": "An RNN succeeds at lag 50.", "rule": "most_learn", "arms": ["rnn"], "at": [50],
-     "supersedes": ["first.near"]},
+    {"id": "far", "text": "An RNN succeeds at lag 50.", "rule": "most_learn", "arms": ["rnn"], "at": [50]},
 ]  # fmt: skip
 ANSWER = Table("What <encoders> remember", ["encoder", "lag"], [["RNN", "50"], ["LSTM", "100"]])
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A study of which one protocol has run and another has not, and texts to explore."""
+    """A study of which one protocol has run and another has not."""
     monkeypatch.setattr(page_module, "answer_table", lambda *_: ANSWER)
     first = {"date": make_study(tmp_path).protocols["first"].path.name[:10], "claims": CLAIMS, "figures": ["shares"]}
     sweep = {"name": "learn_{at}", "at": [20, 50], "arms": ["rnn"], "seeds": "0-19", "rates": ["search"]}
@@ -63,19 +43,17 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "![Shares of <RNNs>](figures/first_shares.png)\n\n![Not drawn](figures/first_none.png)\n"
     )
     (tmp_path / "experiments" / CHOSEN).write_text('near: {question: "How near?", claims: [made/first.near]}\n')
-    (tmp_path / "experiments" / "gradient").mkdir()
-    (tmp_path / "experiments" / "gradient" / "explorer.json").write_text(json.dumps(TEXTS))
     return tmp_path
 
 
-def test_the_page_holds_every_claim_with_its_numbers_and_what_a_later_one_came_to(root: Path) -> None:
+def test_the_page_holds_every_claim_with_its_numbers(root: Path) -> None:
     page = build_page(root)
     assert "What of &lt;far&gt; &amp; near?" in page
     near = (
         '<tr class="holds"><th scope="row">An RNN &lt;b&gt;succeeds&lt;/b&gt; at lag 20.</th><td>holds</td><td>20</td>'
     )
     assert page.count(near) == 2, "among the main claims, and in its study"
-    assert "<td>20/20 (83–100)</td><td>first: does not hold</td>" in page
+    assert "<td>20/20 (83–100)</td>" in page
     assert "Not run yet: later." in page
     assert 'To run it again: <code>make study NAME=made ARGS="--output runs/again/made"</code>' in page
 
@@ -88,11 +66,10 @@ def test_each_figure_is_shown_once_with_its_description(root: Path) -> None:
     assert [picture.path.name for picture in shown] == ["first_shares.png"]
 
 
-def test_the_page_asks_nothing_of_a_network_and_no_text_ends_its_script(root: Path) -> None:
+def test_the_page_asks_nothing_of_a_network(root: Path) -> None:
     page = build_page(root)
     addresses = re.findall(r"""(?:src|href)=["']([^"']*)|url\(([^)]*)\)|@import|fetch\(""", page)
     assert all(address.startswith(("data:", "#")) for address, _ in addresses)
-    assert page.count("</script>") == 2
 
 
 @pytest.fixture
@@ -105,28 +82,6 @@ def opened(open_page: Callable[[str, int], webdriver.Chrome], root: Path) -> Cal
         return open_page(path.as_uri(), width)
 
     return open_at
-
-
-def row_of(page: webdriver.Chrome, encoder: str) -> list[str]:
-    cells: list[Any] = page.find_elements(By.CSS_SELECTOR, f"#reading tr[data-encoder={encoder}] td")
-    return [cell.text for cell in cells]
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_click_shows_what_both_encoders_say_of_the_text(
-    opened: Callable[[int], webdriver.Chrome], width: int
-) -> None:
-    page = opened(width)
-    first, second = page.find_elements(By.CSS_SELECTOR, "#texts button")
-    first.click()
-    assert row_of(page, "lstm") == ["0.90", "0.80", "0.70"]
-    words = [cell.text for cell in page.find_elements(By.CSS_SELECTOR, "#reading th.word")]
-    assert words == ["good", "</script>", "<b>film</b>"]
-    second.click()
-    assert row_of(page, "rnn") == ["0.20", "0.93"]
-    assert page.find_element(By.ID, "said").text == "At the end: LSTM 5 % positive, RNN 93 %."
-    assert [button.get_attribute("aria-pressed") for button in (first, second)] == ["false", "true"]
-    assert page.get_log("browser") == []
 
 
 @pytest.mark.parametrize("width", [1280, 390])

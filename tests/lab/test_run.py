@@ -335,12 +335,3 @@ def test_a_study_that_was_killed_trains_a_search_and_what_it_chose_each_run_once
     assert [run.info.run_id for run in sweep_in(tmp_path)[1]] == trained_runs
     assert contents(out) == before
     assert contents(EXPERIMENTS / "ablation") == committed
-
-
-def test_a_closed_protocol_names_the_commit_that_measures_it_and_measures_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    study = make_study(tmp_path, {"sweeps": [], "own": "gone", "closed": "abc1234"})
-    monkeypatch.setattr(run_module, "own_module", lambda *_: SimpleNamespace())
-    assert run(study, [], [], [f"tracking.directory={tmp_path / 'runs'}"]) == ["first"]
-    assert capsys.readouterr().out == "first: the code that measures it was removed; check out abc1234 for that\n"

@@ -105,7 +105,7 @@ def test_an_arm_takes_the_search_of_its_encoder_also_of_another_study(tmp_path: 
     assert chosen_draws(study, study.sweep("learn")) == {"again": best_draw(of_gradient["rnn"]).number}
 
 
-@pytest.mark.parametrize("name", ["imdb", "copy_and_add"])
+@pytest.mark.parametrize("name", ["imdb", "capacity"])
 def test_committed_runs_were_trained_at_the_rate_and_clipping_that_their_search_chose(name: str) -> None:
     study, checked = find_study(name), 0
     table = read_results(study.folder)

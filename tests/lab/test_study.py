@@ -32,6 +32,7 @@ protocols:
       - {name: "learn_{at}", at: [20, 50], arms: [rnn], seeds: 5-7, rates: ["search_{at}", search_20], least: 53}
       - {name: short, at: [50], arms: [short], tested: [2, 50], seeds: [1, 4], rates: [s], rates_of: {short: rnn}}
     reads: []
+    family: 7
     tables: [shares]
     figures: [steps]
     steps: [450, 900]
@@ -46,16 +47,14 @@ protocols:
         at: [20]
         margin: 0.4
         only_where: rnn
-        supersedes: [earlier/first.near]
 """
 
 
 @pytest.fixture
 def declared(tmp_path: Path) -> Study:
     """The study of `DECLARED`."""
-    for name, content in (("mine", DECLARED), ("earlier", "protocols: {first: {claims: [{id: near}]}}")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "study.yaml").write_text(content)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "study.yaml").write_text(DECLARED)
     return read_study(tmp_path / "mine")
 
 
@@ -66,7 +65,7 @@ def test_every_key_of_a_study_is_read(declared: Study, tmp_path: Path) -> None:
     first = declared.protocols["first"]
     assert first.path == tmp_path / "mine" / "protocols" / "2026-01-02_first.md"
     assert (first.tables, first.figures, first.steps) == (("shares",), ("steps",), (450, 900))
-    assert (first.among, first.own, first.reads) == (("2", "5"), "mine", ())
+    assert (first.among, first.own, first.reads, first.family) == (("2", "5"), "mine", (), 7)
 
 
 def test_a_sweep_has_a_condition_and_the_settings_of_study_condition_arm_and_its_own(declared: Study) -> None:
@@ -88,13 +87,12 @@ def test_a_sweep_has_a_condition_and_the_settings_of_study_condition_arm_and_its
     assert declared.protocols["first"].searches[0] == search
 
 
-def test_a_claim_has_its_pairs_selectors_and_references(declared: Study) -> None:
+def test_a_claim_has_its_pairs_and_selectors(declared: Study) -> None:
     near, far = declared.protocols["first"].claims
     assert near == Claim("near", "It does.", "most_learn", arms=("rnn",), at=("20", "50"))
     assert far.pairs == (("rnn", "short"), ("rnn", {"best_on_validation": ("rnn", "short")}, "20"))
     assert far.at == ("20",)
     assert (far.margin, far.only_where) == (0.4, "rnn")
-    assert far.supersedes == ("earlier/first.near",)
 
 
 def test_an_entry_makes_a_sweep_for_each_condition_rank_and_arm(tmp_path: Path) -> None:
@@ -133,7 +131,6 @@ HALF = {"settings": {"precision": "bfloat16"}}
         ({"reads": ["zeroth"]}, {}, "first names protocol zeroth; expected one of first"),
         ({}, {"score": "loss"}, "score: Input should be 'accuracy' or 'kept'"),
         ({"sweeps": [ONE | {"rates_of": {"lstm": "rrn"}}]}, {}, "first names arm rrn;"),
-        ({"claims": [NEAR | {"supersedes": ["first.y"]}]}, {}, "first names claim first.y; expected one of first.x"),
         ({"sweeps": [ONE | {"arms": ["rnn", "gru"], "rates": ["x_{arm}"]}]}, {}, "no 'arm'; see docs/studies.md"),
         ({"sweeps": [ONE]}, {"arms": {"rnn": HALF, "lstm": None}}, "different settings"),
         ({"sweeps": [ONE]}, {"arms": {"rnn": None, "lstm": {"encoder": "rnn"}}}, "two of its arms have one encoder"),

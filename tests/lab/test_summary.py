@@ -1,8 +1,6 @@
-"""A reader of claims sees each part with its numbers, and what later claims came to."""
+"""A reader of claims sees each part with its numbers."""
 
-import datetime
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +8,13 @@ import pytest
 import yaml
 from made_studies import Scores, learners, make_study, table_of
 
-from experiments.lab.findings import Found, findings_of
-from experiments.lab.results import joined
-from experiments.lab.study import EXPERIMENTS, Study
+from experiments.lab.findings import findings_of
+from experiments.lab.study import Study
 from experiments.lab.summary import (
     CHOSEN,
     Judged,
     chosen_tables,
     judged_claims,
-    later_claim,
     protocol_table,
 )
 from sentiment_rnn.errors import UserError
@@ -56,32 +52,6 @@ def test_a_claim_has_a_row_for_each_part_and_columns_that_nothing_needs_are_left
     )
 
 
-def test_a_withdrawn_claim_keeps_its_numbers_and_has_no_verdict(tmp_path: Path) -> None:
-    (row, _) = table(*judge(tmp_path, [NEAR | {"withdrawn": datetime.date(2026, 2, 1)}])).rows
-    assert row == ["An RNN succeeds.", "withdrawn", "20", "RNN, orthogonal", "20/20 (83–100)"]
-
-
-def test_a_claim_has_the_verdict_of_the_first_later_one_that_supersedes_it(tmp_path: Path) -> None:
-    later = [
-        NEAR | {"id": "again", "supersedes": ["first.near"]},
-        MORE | {"id": "near", "supersedes": ["made/first.more"], "at": [20]},
-    ]
-    date = make_study(tmp_path).protocols["first"].path.name[:10]
-    sweeps = [{"name": "learn_{at}", "at": [20, 50], "arms": ["rnn", "lstm"], "seeds": "0-19"}]
-    protocols = {
-        "first": {"date": date, "sweeps": sweeps, "claims": [NEAR, MORE]},
-        "second": {"date": "2026-02-01", "reads": ["first"], "claims": later},
-    }
-    study = make_study(tmp_path, protocols=protocols)
-    results = joined(table_of(study, SCORES), table_of(study, {}, "second"))
-    found = {name: findings_of(study, protocol, results) for name, protocol in study.protocols.items()}
-    claims = judged_claims([(study, found)])
-    assert [row[-1] for row in table(study, claims).rows] == ["second: holds", "", "second: inconclusive"]
-    assert later_claim(claims[0], claims[:2]) == "", "before the later one was judged"
-    other = [one._replace(study=replace(study, name="other")) for one in claims]
-    assert later_claim(claims[0], other) == "", "a name without a study is of the later claim's own"
-
-
 def choose(folder: Path, *claims: str) -> None:
     (folder / CHOSEN).write_text(yaml.safe_dump({"far": {"question": "How far?", "claims": [*claims]}}))
 
@@ -96,11 +66,3 @@ def test_chosen_claims_have_a_link_and_one_that_was_not_judged_is_refused(tmp_pa
     choose(tmp_path, "made/first.further")
     with pytest.raises(UserError, match=r"far names claim made/first.further; expected one of made/first.near, made/"):
         chosen_tables(tmp_path, claims, study=lambda one: one.name)
-
-
-def test_claims_are_chosen_once_and_none_that_a_later_one_supersedes(committed: list[Found]) -> None:
-    chosen = [name for of in yaml.safe_load((EXPERIMENTS / CHOSEN).read_text()).values() for name in of["claims"]]
-    assert len(set(chosen)) == len(chosen)
-    claims = judged_claims(committed)
-    superseded = {one.name for one in claims for later in claims if later.answers(one)}
-    assert not superseded & {*chosen}

@@ -74,7 +74,7 @@ def check_planned(study: Study, sweep: Sweep, arm: str) -> None:
         assert config.task.title == sweep.condition
     if sweep.seeds_of_draw:
         assert config.data.generator_seed == sweep.draws[0]
-    if study.name in ("lag", "ablation", "gradient", "budget", "reach") and not sweep.searches:
+    if study.name in ("lag", "ablation", "gradient", "reach") and not sweep.searches:
         reviews = round((1 - config.data.validation_fraction) * config.data.train_reviews / config.data.batch_size)
         assert config.settle_epochs(reviews) == (18_000 if sweep.settings["trainer.epochs"] == 80 else 1_800)
 

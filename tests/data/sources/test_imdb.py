@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from experiments.imdb.filler import FILLERS, SENTENCES
+
 from proxies import reply, serving
 from sentiment_rnn.config.components import part_arguments
 from sentiment_rnn.config.loading import source_of
@@ -169,7 +169,7 @@ def test_the_real_vocabulary_is_counted_on_the_training_part_alone(real: Real) -
     filler = FILLERS[SENTENCES].split()
     tokens = corpus.tokenizer.encode(" ".join(filler))
     unknown = [word for word, token in zip(filler, tokens, strict=True) if token == UNKNOWN_ID]
-    assert (len(filler), unknown) == (46, ["rained"]), "as experiments/imdb/filler.md says"
+    assert (len(filler), unknown) == (46, ["rained"])
 
 
 @pytest.mark.imdb
