@@ -1,7 +1,5 @@
-"""Figures of studies: shares of seeds that succeed, steps until they do, means and scores."""
+"""Figures of studies: seeds that succeed, by part or by lag, and accuracies."""
 
-import math
-import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import matplotlib
@@ -10,39 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments.lab.rules import LEARNS, MOST, Evidence
+from experiments.lab.rules import MOST, Evidence
 from experiments.lab.study import Arm
-from sentiment_rnn.report.plotting import GUIDE, WIDTH, draw_level, ink, line_of, new_figure, styled
+from sentiment_rnn.report.plotting import GUIDE, draw_level, ink, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import Interval
 
 Arms = Mapping[str, Arm]
 SUCCEED = "seeds that succeed [%]"
 LAG = "lag: tokens from the deciding clause to the end"
-BEHIND = "#DCDCDC"
-"""Colour of the other arms."""
-MOST_COLUMNS = 4
-MOST_ROWS = 3
-"""Most conditions that have a panel each."""
-
-
-def arm_panels(
-    arms: Sequence[str], styles: Arms, xlabel: str, ylabel: str, draw: Callable[[Axes, str], None]
-) -> Figure:
-    """A grid of panels on the same axes, one for each arm, into which `draw` draws."""
-    rows = math.ceil(len(arms) / MOST_COLUMNS)
-    columns = math.ceil(len(arms) / rows)
-    figure = Figure(figsize=(WIDTH, 1.55 * rows + (0.6 if rows > 1 else 1.2)), layout="constrained")
-    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for axes, name in zip(panels, arms, strict=False):
-        draw(axes, name)
-        axes.set_title(textwrap.fill(styles[name].label, 84 // columns), fontsize="small")
-    for axes in panels[len(arms) :]:
-        axes.set_visible(False)
-    for axes in panels[max(0, len(arms) - columns) : len(arms)]:  # the lowest of each column
-        axes.tick_params(labelbottom=True)
-    figure.supxlabel(xlabel, fontsize="medium")
-    figure.supylabel(textwrap.fill(ylabel, 26 * rows), fontsize="medium")
-    return figure
 
 
 def condition_label(evidence: Evidence, condition: str) -> str:
@@ -67,38 +40,6 @@ def mark_rows(axes: Axes, labels: Sequence[str]) -> None:
 def in_percent(intervals: Mapping[int, Interval]) -> np.ndarray:
     """[3, lags]: shares with the bounds of their intervals [%]."""
     return 100 * np.transpose(list(intervals.values()))
-
-
-def shares(evidence: Evidence) -> Figure:
-    """Share of seeds that succeed: a panel for each of a few conditions, or for each arm where there are more lags."""
-    if len(evidence.conditions) <= MOST_ROWS or not evidence.study.unit:
-        return share_rows(evidence)
-    shares = {arm: of for arm in evidence.arms if (of := evidence.shares_where_trained(arm))}
-    return share_panels(shares, evidence.study.arms)
-
-
-@styled
-def share_panels(
-    shares: Mapping[str, Mapping[int, Interval]],
-    styles: Arms,
-) -> Figure:
-    """Share of seeds that succeed by lag, a panel for each arm, in a band of its exact intervals; others are pale."""
-    tried = {lag for by_lag in shares.values() for lag in by_lag}
-
-    def draw(axes: Axes, arm: str) -> None:
-        mark_lags(axes, tried)
-        axes.tick_params(axis="x", labelsize="x-small", rotation=45, pad=1)
-        for other in shares:
-            axes.plot(list(shares[other]), in_percent(shares[other])[0], color=BEHIND, linewidth=1)
-        lags, (share, low, high), color = list(shares[arm]), in_percent(shares[arm]), styles[arm].color
-        axes.fill_between(lags, low, high, color=color, alpha=0.2, linewidth=0)
-        if len(lags) == 1:  # of which the band has no width
-            axes.vlines(lags, low, high, color=color, alpha=0.3, linewidth=5)
-        axes.plot(lags, share, color=color, marker="o", markersize=4)
-        axes.axhline(100 * MOST, **GUIDE)
-        axes.set(ylim=(-4, 104), yticks=(0, 50, 100))
-
-    return arm_panels(list(shares), styles, LAG, SUCCEED, draw)
 
 
 @styled
@@ -159,7 +100,7 @@ def places_of_labels(figure: Figure, axes: Axes, points: np.ndarray) -> np.ndarr
 
 
 @styled
-def share_rows(evidence: Evidence) -> Figure:
+def shares(evidence: Evidence) -> Figure:
     """Share of seeds that succeed, a row for each arm and a panel for each condition, with exact intervals."""
 
     def draw(axes: Axes, row: int, arm: str, condition: str) -> None:
@@ -210,22 +151,4 @@ def accuracy(evidence: Evidence) -> Figure:
                       ha="right", va="bottom", fontsize="small", color="#666666")  # fmt: skip
     mark_rows(axes, [evidence.label(arm) for arm in rows])
     figure.supxlabel("test accuracy [%], a dot for each seed", fontsize="medium")
-    return figure
-
-
-@styled
-def kept(evidence: Evidence) -> Figure:
-    """Kept share, one dot per seed: a panel for each task, a row for each arm."""
-
-    def draw(axes: Axes, row: int, arm: str, condition: str) -> None:
-        values, style = 100 * np.array(list(evidence.scores[arm, condition].values())), evidence.study.arms[arm]
-        axes.scatter(values, [row] * len(values), s=26, color=style.color, marker=line_of(style.encoder)["marker"],
-                     alpha=0.6, linewidth=0, clip_on=False)  # fmt: skip
-
-    height = 1.4 + 0.36 * len(evidence.arms)
-    figure = row_panels(
-        evidence, draw, "kept of what is to be kept [%] (a dot a seed; dashed: 90 %)", height, level=LEARNS
-    )
-    for axes, condition in zip(figure.axes, evidence.conditions, strict=True):
-        axes.set_title(textwrap.fill(condition, 13), fontsize="small")
     return figure

@@ -108,6 +108,5 @@ FIGURES: dict[str, Callable[[Evidence], Figure]] = {
     "shares": figures.shares,
     "accuracy": figures.accuracy,
     "carried": figures.carried,
-    "kept": figures.kept,
 }
 """By their name in `study.yaml`."""

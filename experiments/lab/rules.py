@@ -163,11 +163,6 @@ class Evidence:
         lags = [at for at in self.conditions if (arm, at) in self.scores]
         return {int(at): self.share(arm, at) for at in sorted(lags, key=int)}
 
-    def shares_where_trained(self, arm: str) -> dict[int, Interval]:
-        """The same at the lags at which it was trained, and not at those beside them, tested alone."""
-        trained = {sweep.condition for sweep in self.protocol.sweeps if sweep.compared}
-        return {lag: share for lag, share in self.shares_by_lag(arm).items() if str(lag) in trained}
-
     def most_learn(self, arm: str, condition: str) -> bool | None:
         """Whether most seeds of an arm succeed; None where the interval does not decide or seeds are missing."""
         return None if self.whole(arm, condition) is None else above(self.share(arm, condition), MOST)

@@ -2,8 +2,7 @@
 comparisons, and their correction for multiple tests."""
 
 import math
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -14,13 +13,8 @@ from scipy.stats import binomtest, fisher_exact
 from sentiment_rnn.report.statistics import Interval, Values, bounded, t_interval
 
 Name = TypeVar("Name")
-Groups = Sequence[tuple[Sequence[float], Sequence[float]]]
-"""Pairs of samples, each pair with values of its own: those of the first kind, and those of the second."""
 LEVEL = 0.05
 """Level of the tests of a protocol, all together."""
-DRAWS = 100_000
-"""Draws of `gaffke_interval`, whose bounds then have a standard error below 1 % of the interval's width, and of
-`rank_p`, near 0.05 with a standard error of 0.0007."""
 
 
 def points(interval: Interval) -> str:
@@ -31,32 +25,6 @@ def points(interval: Interval) -> str:
 def with_bounds(interval: Interval, places: int) -> str:
     """`0.88 (0.85–0.91)`, or `0.88` where there is no interval."""
     return bounded(interval, f"{{:.{places}f}}")
-
-
-def gaffke_interval(values: Values) -> Interval:
-    """Mean over seeds of numbers from 0 to 1, with a 95 % interval that assumes nothing else.
-
-    It is Gaffke's (2005; Learned-Miller & Thomas 2019, arXiv:1905.06208): quantiles of a Dirichlet-weighted mean of the
-    values and one more, which is 0 for the lower bound and 1 for the upper. Of zeros and ones it is the exact
-    interval of a share. It is wide where all values agree, since a cluster of which no seed was seen may exist. The
-    weights are drawn, always the same ones.
-
-    Raises:
-        ValueError: a value is outside of the bounds.
-    """
-    ordered = np.sort(np.asarray(values, float))
-    if ordered[0] < 0 or ordered[-1] > 1:
-        raise ValueError(f"values from {ordered[0]:g} to {ordered[-1]:g}, expected 0 to 1")
-    weights = _weights(len(ordered) + 1)
-    lower = np.quantile(weights @ np.append(0.0, ordered), 0.025)
-    upper = np.quantile(weights @ np.append(ordered, 1.0), 0.975)
-    return Interval(float(ordered.mean()), float(lower), float(upper))
-
-
-@lru_cache(maxsize=2)
-def _weights(count: int) -> np.ndarray:
-    """float [DRAWS, count], each row uniform among those that sum to 1."""
-    return np.random.default_rng(0).dirichlet(np.ones(count), DRAWS)
 
 
 def clustered(values: np.ndarray, clusters: np.ndarray) -> Interval:

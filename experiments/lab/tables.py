@@ -1,34 +1,26 @@
 """Tables of a protocol: seeds that succeed, training steps until they do, and means."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from experiments.lab.rules import (
     LEARNS,
-    MOST,
     Evidence,
-    above,
     mean_score,
     tally,
     worst_to_best,
 )
-from experiments.lab.statistics import gaffke_interval
-from sentiment_rnn.report.statistics import Interval, percent
 from sentiment_rnn.report.tables import Table
 
-SPANNED = 3
-"""A table has the span where it has as many lags: fewer say little of the longest."""
 EXACT = "with exact 95 % intervals [%]"
 
 
-def by_condition(
-    evidence: Evidence, title: str, cell: Callable[[str, str], str], conditions: Sequence[str] = ()
-) -> Table:
+def by_condition(evidence: Evidence, title: str, cell: Callable[[str, str], str]) -> Table:
     """A row for each arm, a column for each condition; nothing where an arm was not run."""
-    conditions = conditions or evidence.conditions
+    conditions = evidence.conditions
     rows = [
         (evidence.label(arm), *(cell(arm, one) if (arm, one) in evidence.scores else "" for one in conditions))
         for arm in evidence.arms
@@ -37,24 +29,9 @@ def by_condition(
 
 
 def shares(evidence: Evidence) -> Table:
-    """Seeds that succeed by condition; of three lags or more, the span that follows."""
+    """Seeds that succeed by condition, with intervals."""
     unfiltered = replace(evidence, scores=evidence.every)
-    table = by_condition(unfiltered, f"{succeed(evidence)}, {EXACT}", lambda *one: tally(*unfiltered.learn(*one)))
-    if len(unfiltered.conditions) < SPANNED or not evidence.study.unit:
-        return table
-    title = f"{table.title}; the span is the longest lag up to which the lower bound is above one half"
-    rows = [(*row, longest) for row, (_, longest) in zip(table.rows, spans(evidence).rows, strict=True)]
-    return Table(title, (*table.columns, "span"), rows)
-
-
-def spans(evidence: Evidence) -> Table:
-    """The span of each arm, for a page whose figure shows the shares: over the lags at which it was trained, where each
-    training had one, and not those beside it."""
-    unfiltered = replace(evidence, scores=evidence.every)
-    shares_of = unfiltered.shares_by_lag if evidence.protocol.among else unfiltered.shares_where_trained
-    rows = [(evidence.label(arm), str(span(shares_of(arm)))) for arm in unfiltered.arms]
-    title = "Longest lag up to which the lower bound of the share that succeeds is above one half"
-    return Table(title, ("arm", "lag [tokens]"), rows)
+    return by_condition(unfiltered, f"{succeed(evidence)}, {EXACT}", lambda *one: tally(*unfiltered.learn(*one)))
 
 
 def counts(evidence: Evidence) -> Table:
@@ -65,16 +42,6 @@ def counts(evidence: Evidence) -> Table:
 def succeed(evidence: Evidence) -> str:
     """Title of a table of seeds that succeed by condition."""
     return f"Seeds that succeed (above {100 * LEARNS:g} %)" + (", by lag [tokens]" if evidence.study.unit else "")
-
-
-def span(shares: Mapping[int, Interval]) -> int:
-    """The longest lag up to which most seeds succeed, by the lower bounds of their shares; 0 for none."""
-    longest = 0
-    for lag in sorted(shares):
-        if not above(shares[lag], MOST):
-            break
-        longest = lag
-    return longest
 
 
 def within_steps(evidence: Evidence, arm: str, condition: str, steps: int) -> tuple[int, int]:
@@ -138,18 +105,6 @@ def carried(evidence: Evidence) -> Table:
     return Table(title, ("arm", f"{among[0]} to {among[-1]}", *lags), rows)
 
 
-def bounded_means(evidence: Evidence) -> Table:
-    """Mean accuracy, at the longest lag of training and at longer ones, of the seeds that succeed in training."""
-    among = evidence.protocol.among
-    return by_condition(
-        evidence,
-        "Mean test accuracy of the seeds that succeed at all lags of training, by lag [tokens], with a 95 % "
-        "interval that assumes nothing but values from 0 to 1",
-        lambda *one: percent(gaffke_interval(list(evidence.scores[one].values()))),
-        [one for one in evidence.conditions if one not in among[:-1]],
-    )
-
-
 TABLES: dict[str, Callable[[Evidence], Table]] = {
     "shares": shares,
     "counts": counts,
@@ -157,6 +112,5 @@ TABLES: dict[str, Callable[[Evidence], Table]] = {
     "means": means,
     "spread": spread_over_seeds,
     "carried": carried,
-    "bounded_means": bounded_means,
 }
 """By their name in `study.yaml`."""

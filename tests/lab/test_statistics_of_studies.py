@@ -12,7 +12,6 @@ from scipy.stats import binom, norm
 from experiments.lab.statistics import (
     clopper_pearson,
     clustered,
-    gaffke_interval,
     holm,
     share_difference,
 )
@@ -50,22 +49,6 @@ def test_a_difference_of_shares_is_held_about_as_often_as_its_interval_says() ->
 def coverage(intervals: Iterable[Interval], truth: float) -> float:
     """How often the intervals hold the true value."""
     return float(np.mean([found.low <= truth <= found.high for found in intervals]))
-
-
-@pytest.mark.parametrize("learns", [0.3, 0.9])
-def test_a_gaffke_interval_holds_the_mean_of_outcomes_in_two_clusters(learns: float) -> None:
-    random = np.random.default_rng(10)
-    outcomes = random.binomial(2000, np.where(random.random((60, 10)) < learns, 1.0, 0.5)) / 2000
-    assert coverage(map(gaffke_interval, outcomes), 0.5 + learns / 2) >= 0.95
-
-
-@pytest.mark.parametrize(("successes", "total"), [(0, 20), (7, 20), (10, 10)])
-def test_a_gaffke_interval_of_zeros_and_ones_is_the_exact_one_of_a_share(successes: int, total: int) -> None:
-    exact = clopper_pearson(successes, total)
-    found = gaffke_interval([1.0] * successes + [0.0] * (total - successes))
-    assert found == pytest.approx(exact, abs=0.01 * (exact.high - exact.low))
-    with pytest.raises(ValueError, match=r"values from 0\.5 to 1\.2, expected 0 to 1"):
-        gaffke_interval([0.5, 1.2])
 
 
 def test_the_interval_over_films_covers_the_mean() -> None:

@@ -1,4 +1,4 @@
-"""A reader of a table has spans and findings that the results bear out."""
+"""A reader of a table has counts and findings that the results bear out."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,39 +10,17 @@ from experiments.lab import tables
 from experiments.lab.findings import findings_of, own_module
 from experiments.lab.results import rows_of
 from experiments.lab.rules import Numbers, evidence_of
-from experiments.lab.statistics import clopper_pearson
 from experiments.lab.study import Study, all_studies
-from experiments.lab.tables import span
-from sentiment_rnn.report.statistics import Interval
 
 FOUR: Scores = {
     ("lstm", "20"): learners(20), ("lstm", "50"): learners(16), ("rnn", "20"): learners(18), ("rnn", "50"): learners(0)
 }  # fmt: skip
-THREE_LAGS = [{"name": "learn_{at}", "at": [5, 20, 50], "arms": ["rnn", "lstm"], "seeds": "0-19", "rates": ["s"]}]
 
 
-def sure(learn: int) -> Interval:
-    return clopper_pearson(learn, 20)
-
-
-def test_the_span_ends_before_the_first_lag_that_less_than_half_of_the_seeds_surely_learn() -> None:
-    assert span({5: sure(20), 20: sure(15), 50: sure(14), 100: sure(20)}) == 20
-    assert span({20: sure(15), 5: sure(20)}) == 20, "in whatever order"
-    assert span({5: sure(14)}) == span({}) == 0
-
-
-def test_shares_are_counted_by_arm_and_lag_and_have_the_span_of_three_lags(tmp_path: Path) -> None:
+def test_shares_are_counted_by_arm_and_lag(tmp_path: Path) -> None:
     two = tables.shares(evidence(make_study(tmp_path), FOUR))
     assert two.columns == ("arm", "20", "50")
     assert two.rows[0] == ("RNN, orthogonal", "18/20 (68–99)", "0/20 (0–17)")
-    study = make_study(tmp_path, {"sweeps": THREE_LAGS})
-    three = tables.shares(evidence(study, dict(FOUR) | {("lstm", "5"): learners(20)}))
-    assert three.columns == ("arm", "5", "20", "50", "span")
-    assert [(row[0], row[1], row[-1]) for row in three.rows] == [
-        ("RNN, orthogonal", "", "20"), ("LSTM, forget bias 1", "20/20 (83–100)", "50"),
-    ]  # fmt: skip
-    alone = tables.spans(evidence(study, dict(FOUR) | {("lstm", "5"): learners(20)}))
-    assert alone.rows == [("RNN, orthogonal", "20"), ("LSTM, forget bias 1", "50")]
 
 
 def test_a_search_alone_is_shown_and_nothing_is_judged(tmp_path: Path) -> None:
