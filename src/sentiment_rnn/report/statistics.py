@@ -64,7 +64,7 @@ def t_interval(values: Values, low: float = -math.inf, high: float = math.inf) -
 
     Outcomes can fall into two clusters, of seeds that learn and seeds that do not. Where all seeds may come from one
     cluster, it covers the mean less often than 95 % says: three seeds at even odds, or twenty of which nine in ten
-    learn. Count the seeds then, or take `gaffke_interval` of the lab.
+    learn. Count the seeds then.
     """
     return _clipped(float(np.mean(values)), lambda: stats.ttest_1samp(values, 0), low, high)
 
