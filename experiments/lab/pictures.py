@@ -22,21 +22,23 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from experiments.lab.figures import label_ends
-from experiments.lab.reach_findings import DrawnEvidence, figure, first_draws
+from experiments.lab.reach_findings import GROUPS, DrawnEvidence, figure, first_draws, starts_slow
 from experiments.lab.results import RESULTS, read_results, values_of
 from experiments.lab.rules import LEARNS
 from experiments.lab.study import find_study
-from sentiment_rnn.data.sources.generated import CINEMA, FILM, JOINTS, write_review
+from sentiment_rnn.data.sources.generated import CINEMA, FILLERS, FILM, JOINTS, write_review
 from sentiment_rnn.report.plotting import GUIDE, WIDTH, ink, line_of, new_figure, save_figure, styled
 
 FOLDER = Path("docs", "images")
 DECIDES, DISTRACTS, NEUTRAL = "#CFE3F5", "#FBE3C8", "#FFFFFF"
 """Colours of clauses: about the film, about the cinema, about neither."""
-CUT = "#B00020"
-"""Colour of where a gradient stops, and of what fails for it."""
+CUT, REACHED = "#B00020", "#0072B2"
+"""Colours of a gradient that stops short of the clause, and of one that reaches it."""
 SEED, DRAWN_LAG = 42, 22
 """Of the drawn review."""
-PUBLISHED = {"linear, published": 91.82, "LSTM, published": 94.09}
+ENDING = FILLERS[3]
+"""Words that fill its end, and belong to no clause."""
+PUBLISHED = {"linear,\npublished": 91.82, "LSTM,\npublished": 94.09}
 """Test accuracy on IMDb [%]: of naive Bayes log-count ratios with logistic regression (Mesnil et al. 2015, their code),
 and of one LSTM with virtual adversarial training (Miyato et al. 2017, table 2)."""
 
@@ -52,7 +54,7 @@ def drawn_review(label: int, lag: int, seed: int) -> list[Word]:
     """The words of a generated review, coloured by what their clause is about."""
     clauses: list[list[str]] = [[]]
     for token in write_review(label, lag, np.random.default_rng(seed)):
-        if token in JOINTS:
+        if token in JOINTS or token == ENDING[0]:
             clauses.append([token])
         else:
             clauses[-1].append(token)
@@ -66,71 +68,80 @@ def drawn_review(label: int, lag: int, seed: int) -> list[Word]:
 @styled
 def review(words: Sequence[Word], lag: int) -> Figure:
     """A review as text, with its lag; below, a box for each of its tokens, and where a gradient was cut."""
-    figure = Figure(figsize=(WIDTH, 2.6))
+    figure = Figure(figsize=(WIDTH, 2.8))
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.02, 0.03, 0.96, 0.94))
-    axes.set(xlim=(0, WIDTH), ylim=(0, 2.4))
+    axes.set(xlim=(0, WIDTH), ylim=(-0.3, 2.3))
     axes.axis("off")
     left, line, gap = 0.05, 2.1, 0.06
-    for number, word in enumerate(words):
+    for word in words:
         drawn = axes.text(left, line, word.text, fontsize=11, va="center")
         width = drawn.get_window_extent().transformed(axes.transData.inverted()).width
         if left + width > WIDTH - 0.1:
             left, line = 0.05, line - 0.3
             drawn.set_position((left, line))
-        joined = number + 1 < len(words) and words[number + 1].color == word.color
-        reach_of_box = width + (gap if joined else 0)
-        axes.add_patch(
-            Rectangle((left - 0.02, line - 0.12), reach_of_box + 0.04, 0.25, fc=word.color, ec="none", zorder=0)
-        )
+        axes.add_patch(Rectangle((left - 0.04, line - 0.12), width + 0.08, 0.25, fc=word.color, ec="none", zorder=0))
         left += width + gap
     for number, (color, meaning) in enumerate(
         {DECIDES: "about the film: decides", DISTRACTS: "about the cinema: distracts"}.items()
     ):
         axes.add_patch(Rectangle((0.1 + 2.2 * number, 1.15), 0.16, 0.14, fc=color, ec="#BBBBBB", lw=0.6))
         axes.text(0.32 + 2.2 * number, 1.22, meaning, fontsize=9, va="center")
-    axes.text(WIDTH - 0.1, 1.22, "label: positive", fontsize=9, va="center", ha="right")
+    axes.text(WIDTH - 0.1, 1.22, "so the review is positive", fontsize=9, va="center", ha="right")
     boxes(axes, words, lag)
     return figure
 
 
 def boxes(axes: Axes, words: Sequence[Word], lag: int) -> None:
-    """The strip of tokens, with the lag above it and the two cuts below."""
-    width, height, bottom = (WIDTH - 0.2) / len(words), 0.2, 0.42
+    """A strip with a box for each token, the lag above it, and below it how far back the gradient has to go."""
+    width, height, bottom = (WIDTH - 0.2) / len(words), 0.2, 0.55
     for number, word in enumerate(words):
         axes.add_patch(Rectangle((0.1 + number * width, bottom), width, height, fc=word.color, ec="#BBBBBB", lw=0.6))
     deciding = [number for number, word in enumerate(words) if word.color == DECIDES]
     first, behind, end = (0.1 + width * place for place in (deciding[0], len(words) - lag, len(words)))
-    above = bottom + height + 0.1
-    axes.annotate("", (behind, above), (end, above), arrowprops={"arrowstyle": "<->", "color": "#444444"})
-    axes.text(
-        (behind + end) / 2, above + 0.07, f"lag: {lag} tokens after the deciding clause", ha="center", va="bottom"
-    )
-    axes.text((first + behind) / 2, above, "decides", ha="center", va="center", color=ink("#0072B2"))
-    for place, text, side in (
-        (behind, "gradient stops here: no LSTM learns", "left"),
-        (first, "or here: all learn", "right"),
+    above, below = bottom + height + 0.1, bottom - 0.15
+    lag_arrow = {"arrowstyle": "<->", "color": "#444444", "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", (behind, above), (end, above), arrowprops=lag_arrow)
+    axes.text((behind + end) / 2, above + 0.05, f"the lag: {lag} tokens after the clause", ha="center", va="bottom")
+    axes.annotate("", (first, below), (end, below), arrowprops={"arrowstyle": "->", "color": "#444444", "shrinkB": 0})
+    axes.text(end, below - 0.06, "training sends the gradient back from the end", ha="right", va="top", fontsize=9)
+    for place, text, color, side, low in (
+        (behind, "it stops here: none of ten LSTMs learns", CUT, "left", below - 0.32),
+        (first, "it goes on to here: all ten learn", REACHED, "left", below - 0.54),
     ):
-        axes.plot([place, place], [bottom - 0.16, bottom + height + 0.03], color=CUT, lw=1.6)
-        shift = 0.06 if side == "left" else -0.06
-        axes.text(place + shift, bottom - 0.14, text, ha=side, va="top", color=CUT)
+        axes.plot([place, place], [low - 0.08, bottom + height + 0.03], color=color, lw=1.6)
+        axes.text(place + 0.06, low, text, ha=side, va="center", color=ink(color), fontsize=9)
 
 
 @styled
 def steps(evidence: DrawnEvidence, at: str) -> Figure:
-    """Share of all runs at a lag that has passed 90 % on validation, by training steps; a line for each encoder."""
-    figure, (axes,) = new_figure(height=4.2)
-    lines = []
-    for arm, condition, of in first_draws(evidence):
-        if condition != at:
-            continue
-        learned, style = evidence.learned_within(arm, at), evidence.study.arms[arm]
-        share = [100 * runs / of.succeeds.size for runs in learned.values()]
-        lines += axes.plot([0, *learned], [0, *share], color=style.color, label=style.label, **line_of(arm))
-    axes.set(xlim=(0, evidence.protocol.steps[-1]), ylim=(0, 100), xlabel=f"training steps, lag about {at}")
-    axes.set_ylabel(f"runs above {100 * LEARNS:g} % on validation [%]")
-    axes.set_title("Runs that have learned, of all draws and seeds", fontweight="normal")
-    label_ends(figure, axes, lines)
+    """Share of all runs at a lag that has passed 90 % on validation, by training steps; a line for each encoder, those
+    whose gates start slow in a panel of their own."""
+    drawn = {arm: runs for arm, condition, runs in first_draws(evidence) if condition == at}
+    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+    panels = figure.subplots(2, sharex=True, height_ratios=(3, 2))
+    for axes, slow, title in zip(panels, (False, True), GROUPS, strict=True):
+        lines = []
+        for arm, runs in drawn.items():
+            if starts_slow(arm) != slow:
+                continue
+            learned, style = evidence.learned_within(arm, at), evidence.study.arms[arm]
+            share = [100 * count / runs.succeeds.size for count in learned.values()]
+            named = style.label.removesuffix(", chrono 400")
+            drawn_as = {"color": style.color, "label": named, "clip_on": False, **line_of(arm)}
+            lines += axes.plot([0, *learned], [0, *share], **drawn_as)
+        axes.set(xlim=(0, evidence.protocol.steps[-1]), ylim=(-1, 75), title=title)
+        label_ends(figure, axes, lines)
+    panels[1].set_xlabel("training steps")
+    figure.supylabel("runs that have learned [%]", fontsize="medium")
+    every = np.array([runs.succeeds for runs in drawn.values()])
+    _, settings, seeds = every.shape
+    figure.suptitle(
+        f"Lag about {at}: runs that have been right in over {100 * LEARNS:g} % of validation reviews, of "
+        f"{settings * seeds} for each encoder\n({seeds} networks for each of {settings} settings of learning rate and "
+        f"clipping; with {(~every.any((0, 2))).sum()} settings none succeeds)",
+        x=0.01, ha="left", fontsize=9,
+    )  # fmt: skip
     return figure
 
 
@@ -146,18 +157,24 @@ def cut(results: pd.DataFrame) -> Figure:
         for place, arm in enumerate(arms):
             values = np.multiply(100, accuracies[arm])
             reaches = steps_back.get(arm, math.inf) > lag
-            axes.scatter(place + np.linspace(-0.15, 0.15, len(values)), values, s=28, lw=0, alpha=0.65,
-                         color="#0072B2" if reaches else CUT)  # fmt: skip
+            axes.scatter(place + np.linspace(-0.3, 0.3, len(values)), values, s=18, lw=0, alpha=0.65,
+                         color=REACHED if reaches else CUT, clip_on=False)  # fmt: skip
         border = sum(steps <= lag for steps in steps_back.values()) - 0.5
         axes.axvspan(border, len(arms) - 0.5, color=DECIDES, alpha=0.6, zorder=0)
-        axes.text((border + len(arms) - 0.5) / 2, 62, "reaches\nthe clause", ha="center", color=ink("#0072B2"))
-        axes.text((border - 0.5) / 2, 78, "stops\nshort of it", ha="center", color=CUT)
-        axes.set_xticks(range(len(arms)), [*map(str, sorted(steps_back.values())), "all"])
-        axes.axhline(100 * LEARNS, **GUIDE)
-        axes.set(xlim=(-0.5, len(arms) - 0.5), ylim=(45, 103), title=f"The clause is {lag} tokens back")
-        axes.set_xlabel("steps back that the gradient reaches")
-        axes.grid(axis="x", visible=False)
-    panels[0].set_ylabel("test accuracy [%],\na dot for each of ten LSTMs")
+        axes.text((border + len(arms) - 0.5) / 2, 67, "reaches\nthe clause", ha="center", color=ink(REACHED))
+        axes.text((border - 0.5) / 2, 77, "stops\nshort of it", ha="center", color=CUT)
+        axes.set_xticks(range(len(arms)), [*map(str, sorted(steps_back.values())), "no cut"])
+        for level in (100 * LEARNS, 50):
+            axes.axhline(level, **GUIDE)
+        axes.set(xlim=(-0.6, len(arms) - 0.5), ylim=(45, 100), title=f"{lag} tokens follow the clause")
+        axes.set_xlabel("tokens to which the gradient goes back")
+        axes.grid(visible=False)
+    panels[0].set_ylabel("test accuracy [%]")
+    for level, meaning in ((100 * LEARNS, "learned"), (50, "guessing")):
+        panels[1].annotate(meaning, (1.02, level), xycoords=("axes fraction", "data"), va="center", fontsize="small",
+                           color="#555555", annotation_clip=False)  # fmt: skip
+    figure.suptitle("LSTMs with slow gates (chrono 400) whose gradient is cut; a dot is one of ten networks", x=0.01,
+                    ha="left", fontsize=9)  # fmt: skip
     return figure
 
 
@@ -171,35 +188,48 @@ class Kind(NamedTuple):
 
 KINDS = (
     Kind("last state,\nfrom scratch", "imdb", {"rnn": "rnn", "lstm": "lstm", "gru": "gru"}),
-    Kind("pooled, two ways,\nfrom scratch", "imdb",
+    Kind("mean and max,\ntwo directions,\nfrom scratch", "imdb",
          {"rnn": "rnn_mean_max_two_way", "lstm": "lstm_mean_max_two_way", "gru": "gru_mean_max_two_way"}),
-    Kind("last state, from a\nlanguage model", "best", {"rnn": "rnn_last", "lstm": "lstm_last", "gru": "gru_last"}),
-    Kind("pooled, from a\nlanguage model", "best",
+    Kind("last state,\nfrom a\nlanguage model", "best", {"rnn": "rnn_last", "lstm": "lstm_last", "gru": "gru_last"}),
+    Kind("last, mean and max,\nfrom a\nlanguage model", "best",
          {"rnn": "rnn_pretrained_512", "lstm": "lstm_pretrained_512", "gru": "gru_pretrained_512"}),
 )  # fmt: skip
 
 
+BREAK = 81
+"""Of the axis of accuracies on IMDb [%]."""
+
+
 @styled
 def text(results: Mapping[str, pd.DataFrame]) -> Figure:
-    """Test accuracy on IMDb by kind of classifier, a dot for each run, with lines at published values."""
-    figure, (axes,) = new_figure(height=4.0)
+    """Test accuracy on IMDb by kind of classifier, a dot for each run, with lines at published values. The axis is
+    broken: below it are some RNNs alone."""
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    panels = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     styles = find_study("imdb").arms
     scores = {study: values_of(table, "accuracy") for study, table in results.items()}
     for column, kind in enumerate(KINDS):
         for place, (encoder, arm) in enumerate(kind.arms.items()):
             values = np.multiply(100, [*scores[kind.study][arm, ""].values()])
-            x, style = column + 0.22 * (place - 1), styles[encoder]
-            axes.scatter(x + np.linspace(-0.05, 0.05, len(values)), values, s=28, color=style.color, alpha=0.65, lw=0,
-                         marker=line_of(encoder)["marker"], label=encoder.upper() if column == 0 else None)  # fmt: skip
+            x, style = column + 0.28 * (place - 1), styles[encoder]
+            beside = x + np.linspace(-0.1, 0.1, len(values))
+            for axes, shown in zip(panels, (values > BREAK, values <= BREAK), strict=True):
+                axes.scatter(beside[shown], values[shown], s=26, color=style.color, alpha=0.75, lw=0, clip_on=False,
+                             marker=line_of(encoder)["marker"],
+                             label=encoder.upper() if column == 0 else None)  # fmt: skip
     bag = 100 * fmean(scores["imdb"]["bag", ""].values())
     for name, value in {"bag of words": bag, **PUBLISHED}.items():
-        axes.axhline(value, **GUIDE)
-        axes.annotate(f"{name} {value:.1f}", (len(KINDS) - 0.45, value), va="center", fontsize="small", color="#555555",
-                      annotation_clip=False)  # fmt: skip
-    axes.set_xticks(range(len(KINDS)), [kind.title for kind in KINDS])
-    axes.set(xlim=(-0.5, len(KINDS) - 0.5), ylim=(50, 96), ylabel="test accuracy on IMDb [%]")
-    axes.legend(loc="lower right", ncols=3)
-    axes.grid(axis="x", visible=False)
+        panels[0].axhline(value, **GUIDE)
+        panels[0].annotate(f"{name} {value:.1f}", (len(KINDS) - 0.45, value), va="center", fontsize="small",
+                           color="#555555", annotation_clip=False)  # fmt: skip
+    panels[1].set_xticks(range(len(KINDS)), [kind.title for kind in KINDS])
+    panels[1].set(xlim=(-0.5, len(KINDS) - 0.5), ylim=(50, BREAK))
+    panels[0].set(ylim=(BREAK, 95), title="Accuracy on IMDb's test reviews [%]; a dot is one training run")
+    panels[0].tick_params(bottom=False)
+    panels[0].spines["bottom"].set_visible(False)
+    for axes in panels:
+        axes.grid(axis="x", visible=False)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
