@@ -85,7 +85,26 @@ def stops_of(layer: AnyLayer, B: int, T: int) -> list[GradientStop | None]:
     return [None, starts, GradientStop(along_cell=True), GradientStop(through_state=True), both]
 
 
-class LayerTests:
+class TruncationTests:
+    """Tests of a truncated gradient of any recurrent encoder. A subclass is parametrized with `encoder`."""
+
+    @pytest.mark.parametrize("layers", [1, 2])
+    def test_a_truncated_gradient_reaches_the_last_tokens_of_each_review(
+        self, encoder: type[Recurrent], layers: int, compiled_or_stepped: str
+    ) -> None:
+        lengths = torch.tensor([9, 2, 5, 3])
+        embedded = torch.randn(4, 9, E).requires_grad_()
+        net = random_encoder(encoder, E, 8, gradient_steps=3, layers=layers)
+        states = net(embedded, lengths)
+        (gradient,) = torch.autograd.grad(states[torch.arange(4), lengths - 1].sum(), embedded)
+        position = torch.arange(9)
+        reached = (position >= lengths[:, None] - 3) & (position < lengths[:, None])
+        assert torch.equal(gradient.abs().amax(2) > 0, reached)
+        with torch.no_grad():
+            torch.testing.assert_close(net(embedded, lengths), states, atol=1e-6, rtol=1e-5)
+
+
+class LayerTests(TruncationTests):
     """Tests of a layer of any recurrent encoder. A subclass is parametrized with `encoder`."""
 
     @COMPILED
@@ -141,29 +160,6 @@ class LayerTests:
                 theirs = states_and_gradients(partial(cells.states, stop=stop), layer, inputs, weights)
                 for mine, expected in zip(ours, theirs, strict=True):
                     assert (mine - expected).norm() <= limit * expected.norm() + 1e-3
-
-    def test_no_stop_changes_a_state(self, encoder: type[Recurrent]) -> None:
-        layer, inputs = random_layer(encoder, E, H), torch.randn(6, 9, E)
-        reads = [cells.states] if recurrence.library() is None else [cells.states, compiled_states]
-        for read in reads:
-            whole, *others = (read(layer, inputs, stop) for stop in stops_of(layer, 6, 9))
-            assert others
-            assert all(torch.equal(states, whole) for states in others)
-
-    @pytest.mark.parametrize("layers", [1, 2])
-    def test_a_truncated_gradient_reaches_the_last_tokens_of_each_review(
-        self, encoder: type[Recurrent], layers: int, compiled_or_stepped: str
-    ) -> None:
-        lengths = torch.tensor([9, 2, 5, 3])
-        embedded = torch.randn(4, 9, E).requires_grad_()
-        net = random_encoder(encoder, E, H, gradient_steps=3, layers=layers)
-        states = net(embedded, lengths)
-        (gradient,) = torch.autograd.grad(states[torch.arange(4), lengths - 1].sum(), embedded)
-        position = torch.arange(9)
-        reached = (position >= lengths[:, None] - 3) & (position < lengths[:, None])
-        assert torch.equal(gradient.abs().amax(2) > 0, reached)
-        with torch.no_grad():
-            torch.testing.assert_close(net(embedded, lengths), states, atol=1e-6, rtol=0)
 
 
 class LstmTests:

@@ -15,7 +15,7 @@ def made_classifier(encoder: str, pooling: str = "Last", dropout: float = 0.5, *
     """A classifier in evaluation mode, with `E` inputs and `H` units.
 
     Args:
-        encoder: its class's name.
+        encoder: its class's name, or an import path.
         settings: of the encoder.
     """
     torch.manual_seed(0)
@@ -23,7 +23,7 @@ def made_classifier(encoder: str, pooling: str = "Last", dropout: float = 0.5, *
         50,
         embedding={"size": E, "dropout": dropout, "word_dropout": dropout},
         encoder={
-            "_target_": CLASSES[encoder], "name": encoder,
+            "_target_": CLASSES.get(encoder, encoder), "name": encoder,
             **({} if encoder == "Bag" else {"hidden_size": H}), **settings,
         },
         pooling={"_target_": f"sentiment_rnn.model.pooling.{pooling}", "name": pooling, "dropout": dropout},

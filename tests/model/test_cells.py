@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from experiments.gradient.state_gradients import gradient_flow
 from layer_checks import (
     COMPILED,
     E,
@@ -17,17 +16,14 @@ from layer_checks import (
     compiled_states,
     random_encoder,
     random_layer,
-    states_and_gradients,
 )
+from made_classifier import made_classifier
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.inference.probes import gradient_by_step_back, unroll
 from sentiment_rnn.model import cells
 from sentiment_rnn.model.cells import AnyLayer, Cell, GradientStop, Step, cell_of
-from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.model.encoders.gru import Gru
-from sentiment_rnn.model.encoders.lru import Lru
 from sentiment_rnn.model.encoders.lstm import Lstm
-from sentiment_rnn.model.encoders.min_rnn import MinLstm
 from sentiment_rnn.model.encoders.recurrent import Recurrent
 from sentiment_rnn.model.encoders.rnn import ReluRnn, Rnn
 
@@ -42,15 +38,6 @@ class TestLayers(LayerTests):
 @pytest.mark.parametrize("encoder", [Lstm])
 class TestLstm(LstmTests):
     """The LSTM tests on the family with a cell state."""
-
-
-@ENCODERS
-def test_stepped_states_and_gradients_equal_the_modules(encoder: type[Recurrent]) -> None:
-    layer, inputs, weights = random_layer(encoder, E, H), torch.randn(6, 9, E), torch.randn(6, 9, H)
-    ours = states_and_gradients(cells.states, layer, inputs, weights)
-    theirs = states_and_gradients(lambda module, x: module(x)[0], layer, inputs, weights)
-    for mine, expected in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(mine, expected, atol=1e-5, rtol=1e-5)
 
 
 @COMPILED
@@ -82,11 +69,6 @@ def test_a_truncated_gradient_is_that_of_a_net_that_starts_where_it_begins(
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
 
 
-def test_a_truncated_gradient_in_two_directions_is_refused() -> None:
-    with pytest.raises(ValueError, match="gradient_steps=3"):
-        Rnn(E, hidden_size=H, bidirectional=True, gradient_steps=3)
-
-
 def test_an_encoder_that_names_no_cell_is_refused() -> None:
     class OfPyTorch(Recurrent):
         module = nn.GRU
@@ -111,14 +93,7 @@ class MinGru(Recurrent):
 
 @pytest.mark.parametrize("shape", [{}, {"layers": 2, "bidirectional": True}, {"gradient_steps": 3}])
 def test_a_cell_that_is_not_compiled_learns_and_is_looked_into(batch: Batch, shape: dict[str, Any]) -> None:
-    torch.manual_seed(0)
-    model = SentimentClassifier(
-        50,
-        embedding={"size": E, "dropout": 0.0, "word_dropout": 0.0},
-        encoder={"_target_": f"{MinGru.__module__}.{MinGru.__name__}", "name": "min_gru", "hidden_size": H, **shape},
-        pooling={"_target_": "sentiment_rnn.model.pooling.Last", "name": "last", "dropout": 0.0},
-        optimizer={},
-    )
+    model = made_classifier(f"{__name__}.MinGru", dropout=0.0, **shape).train()
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     torch.nn.functional.binary_cross_entropy_with_logits(model(batch.tokens, batch.lengths), batch.labels).backward()
     torch.optim.SGD(model.parameters(), lr=0.5).step()
@@ -128,10 +103,7 @@ def test_a_cell_that_is_not_compiled_learns_and_is_looked_into(batch: Batch, sha
         return
     found = unroll(model, batch.tokens, batch.lengths)
     torch.testing.assert_close(found.logits.float(), model(batch.tokens, batch.lengths), atol=1e-6, rtol=1e-5)
-    inside = torch.arange(batch.tokens.shape[1]) < batch.lengths[:, None]
-    flow = gradient_flow(model, batch)
-    assert flow.predicted == pytest.approx(float(found.gates["update"][inside].mean()))
-    assert flow.memory[0] == 1
+    assert found.gates.keys() == {"update", "candidate"}
 
 
 def half_step(from_input: Tensor, from_state: Tensor, *_: Tensor) -> Step:
@@ -156,9 +128,3 @@ def test_a_cell_of_ones_own_is_read_by_its_own_step_whatever_it_extends(kind: ty
     states = encoder(inputs, torch.tensor([5, 5]))
     torch.testing.assert_close(states, cells.states(encoder.forwards[0], inputs))
     assert states.abs().max() < 0.5
-
-
-@pytest.mark.parametrize("kind", [MinLstm, Lru])
-def test_a_gain_of_recurrent_weights_that_are_not_there_is_refused(kind: type[Recurrent]) -> None:
-    with pytest.raises(ValueError, match=r"recurrent_gain=3\.0: expected 1, since it has no W_h"):
-        kind(E, hidden_size=H, recurrent_gain=3.0)

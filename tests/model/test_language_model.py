@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from sentiment_rnn.model import language_model
-from sentiment_rnn.model.language_model import LanguageModel, WordSampler, _CrossEntropy
+from sentiment_rnn.model.language_model import LanguageModel, _CrossEntropy
 
 OPTIMIZER: dict[str, Any] = {
     "_target_": "sentiment_rnn.model.optimizer.RowAdamW", "learning_rate": 0.02, "weight_decay": 0.0, "options": {},
@@ -131,19 +131,6 @@ def test_a_batch_without_a_next_word_has_no_loss() -> None:
     assert float(loss) == 0.0
 
 
-def test_a_word_is_as_often_in_a_sample_as_its_correction_says() -> None:
-    torch.manual_seed(0)
-    sampler = WordSampler(1000, 200)
-    draws = [sampler.draw()[0] for _ in range(2000)]
-    assert all(len(words.unique()) == 200 for words in draws)
-    share = torch.bincount(torch.cat(draws), minlength=1000) / len(draws)
-    assert share[0] == 0.0
-    expected = sampler.draw()[1].exp()[1:]
-    deviations = (share[1:] - expected) / (expected * (1 - expected) / len(draws)).sqrt().clamp(min=1e-3)
-    assert deviations.abs().max() < 5
-    assert (share[500:] - expected[499:]).mean().abs() < 1e-3
-
-
 def test_at_the_true_probabilities_the_expected_gradient_is_none_and_with_another_correction_it_is_not() -> None:
     """Nothing is read, so the bias alone says log p; each word is asked for as often as it is likely."""
     model = build(samples=16)
@@ -163,7 +150,3 @@ def test_at_the_true_probabilities_the_expected_gradient_is_none_and_with_anothe
     wrong = expected_gradient()
     assert right < 0.004
     assert wrong > 0.015
-
-
-def test_what_follows_from_the_arguments_is_not_in_the_weights() -> None:
-    assert not [name for name in build(samples=20).state_dict() if name.startswith("words")]

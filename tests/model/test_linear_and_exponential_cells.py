@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from layer_checks import BFLOAT16, autograd_functions, random_encoder
-from sentiment_rnn.data.batching import Batch
-from sentiment_rnn.model import cells, recurrence, scan
-from sentiment_rnn.model.classifier import SentimentClassifier
+from layer_checks import BFLOAT16, TruncationTests, autograd_functions, random_encoder
+from sentiment_rnn.config.store import run_config
+from sentiment_rnn.model import cells, recurrence
 from sentiment_rnn.model.encoders.lru import Lru, LruLayer
 from sentiment_rnn.model.encoders.min_rnn import MinGru, MinLstm
 from sentiment_rnn.model.encoders.recurrent import Recurrent
-from sentiment_rnn.model.encoders.rnn import OrthogonalRnn
+from sentiment_rnn.model.encoders.rnn import OrthogonalRnn, Rnn
 from sentiment_rnn.model.encoders.slstm import SLstm
+from sentiment_rnn.tasks.reviews import build_model
 
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text())
 """States that published implementations give for `wave` inputs and weights: minGRU-pytorch 0.2.1 (in log space), xlstm
@@ -70,6 +70,7 @@ def test_the_orthogonal_matrix_is_that_of_the_published_parametrization() -> Non
     layer.parametrizations.weight_hh_l0.original.data.copy_(wave(1, H, H))
     expected = torch.tensor(PUBLISHED["orthogonal"], dtype=torch.float64)
     torch.testing.assert_close(layer.weight_hh_l0, expected, atol=1e-9, rtol=0)
+    torch.testing.assert_close(expected @ expected.T, torch.eye(H, dtype=torch.float64), atol=1e-6, rtol=0)
 
 
 def by_steps(encoder: Recurrent, inputs: Tensor) -> Tensor:
@@ -106,22 +107,8 @@ def test_states_and_gradients_equal_the_steps(
 
 
 @ENCODERS
-def test_a_truncated_gradient_reaches_the_last_tokens_alone(encoder: type[Recurrent]) -> None:
-    torch.manual_seed(0)
-    inputs, lengths = torch.randn(2, 9, E, requires_grad=True), torch.tensor([9, 6])
-    net, free = encoder(E, hidden_size=8, gradient_steps=4), encoder(E, hidden_size=8)
-    free.load_state_dict(net.state_dict())
-    states, whole = net(inputs, lengths), free(inputs, lengths)
-    torch.testing.assert_close(states, whole, atol=1e-6, rtol=1e-5)
-    summed = torch.autograd.grad(states.sum(), inputs, retain_graph=True)[0].abs().sum(2)
-    assert not summed[torch.arange(9) < (lengths - 4)[:, None]].any(), "whatever state is looked at"
-    last = torch.arange(2), lengths - 1
-    found, untouched = (torch.autograd.grad(each[last].sum(), inputs)[0].abs().sum(2) for each in (states, whole))
-    reached = torch.arange(9) >= (lengths - 4)[:, None]
-    inside = torch.arange(9) < lengths[:, None]
-    assert (found[reached & inside] > 0).all()
-    assert not found[~reached].any()
-    assert untouched[~reached].all()
+class TestTruncation(TruncationTests):
+    """The tests of a truncated gradient on each of these encoders."""
 
 
 @ENCODERS
@@ -144,49 +131,20 @@ def test_an_slstm_stays_in_float32_without_a_compiler_too(monkeypatch: pytest.Mo
     torch.testing.assert_close(states, net(inputs, lengths), rtol=0, atol=0)
 
 
-def classifier(encoder: type[Recurrent], **settings: Any) -> SentimentClassifier:
-    """A small one."""
-    torch.manual_seed(0)
-    return SentimentClassifier(
-        50,
-        embedding={"size": E, "dropout": 0.0, "word_dropout": 0.0},
-        encoder={"_target_": f"{encoder.__module__}.{encoder.__name__}", "name": "mine", "hidden_size": 8, **settings},
-        pooling={"_target_": "sentiment_rnn.model.pooling.Last", "name": "last", "dropout": 0.0},
-        optimizer={"_target_": "torch.optim.AdamW", "learning_rate": 0.1, "weight_decay": 0.5, "schedule": "constant",
-                   "options": {}, "embedding_options": {}, "encoder_options": {}, "gradient_clip_norm": 0},
+@pytest.mark.parametrize(("encoder", "rate"), [("lru", 0.025), ("rnn_orthogonal", 0.1)])
+def test_parameters_of_a_special_kind_have_no_decay_and_may_have_a_lower_rate(encoder: str, rate: float) -> None:
+    config = run_config(
+        f"encoder={encoder}", "optimizer.schedule=constant", "optimizer.learning_rate=0.1",
+        "optimizer.weight_decay=0.5", "+optimizer.encoder_options.eps=1e-6",
     )  # fmt: skip
-
-
-@ENCODERS
-def test_a_step_moves_every_parameter_and_some_at_a_rate_of_their_own(encoder: type[Recurrent], batch: Batch) -> None:
-    model = classifier(encoder, layers=2)
-    model.optimizer_settings["encoder_options"] = {"eps": 1e-6}
-    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    optimizer = model.configure_optimizers()
-    free = [p for _, module in model.named_modules() for p in getattr(module, "free_parameters", lambda: ([], 1))()[0]]
-    model(batch.tokens, batch.lengths).sum().backward()
-    optimizer.step()
-    unmoved = [name for name, old in before.items() if torch.equal(old, dict(model.named_parameters())[name])]
-    assert unmoved == []
-    groups = {id(p): group for group in optimizer.param_groups for p in group["params"]}
-    assert len(groups) == len(before)
-    assert {groups[id(p)]["weight_decay"] for p in free} <= {0.0}
-    assert {groups[id(p)]["lr"] for p in free} <= ({0.025} if encoder is Lru else {0.1})
-    assert {groups[id(p)]["eps"] for p in free} <= {1e-6}, "the options of the encoder"
-
-
-def test_an_orthogonal_matrix_stays_one_in_training() -> None:
-    torch.manual_seed(0)
-    net = OrthogonalRnn(E, hidden_size=16)
-    optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
-    start = net.forwards[0].weight_hh_l0.detach().clone()
-    for _ in range(20):
-        optimizer.zero_grad()
-        net(torch.randn(4, 7, E), torch.full((4,), 7)).square().sum().backward()
-        optimizer.step()
-    weight = net.forwards[0].weight_hh_l0
-    torch.testing.assert_close(weight @ weight.T, torch.eye(16), atol=1e-4, rtol=0)
-    assert float((weight - start).abs().max()) > 0.1
+    model = build_model(config, 50)
+    special = [module for module in model.modules() if hasattr(module, "free_parameters")]
+    free = [parameter for module in special for parameter in module.free_parameters()[0]]
+    assert free
+    groups = {id(p): group for group in model.configure_optimizers().param_groups for p in group["params"]}
+    assert {groups[id(p)]["weight_decay"] for p in free} == {0.0}
+    assert {groups[id(p)]["lr"] for p in free} == {rate}
+    assert {groups[id(p)]["eps"] for p in free} == {1e-6}, "the options of the encoder"
 
 
 def test_an_lrus_eigenvalues_start_on_their_ring_and_stay_in_the_circle() -> None:
@@ -241,18 +199,11 @@ def test_a_forget_gate_of_an_slstm_that_is_all_but_open_has_its_gradient(bias: f
         (Lru, {"largest": 1.2}, "largest=1.2, .*: expected 0 <= smallest < largest < 1"),
         (OrthogonalRnn, {"recurrent_init": "uniform"}, "expected recurrent_init=orthogonal or identity"),
         (OrthogonalRnn, {"recurrent_gain": 1.2}, "and recurrent_gain=1"),
+        (MinLstm, {"recurrent_gain": 3.0}, r"recurrent_gain=3\.0: expected 1, since it has no W_h"),
+        (Lru, {"recurrent_gain": 3.0}, r"recurrent_gain=3\.0: expected 1, since it has no W_h"),
+        (Rnn, {"gradient_steps": 3, "bidirectional": True}, "gradient_steps=3"),
     ],
 )
 def test_what_a_cell_cannot_be_is_refused(encoder: type[Recurrent], settings: dict[str, Any], line: str) -> None:
     with pytest.raises(ValueError, match=line):
         encoder(E, hidden_size=8, **settings)
-
-
-@pytest.mark.parametrize("steps", [1, 2, 5, 8, 33])
-def test_doubling_gives_the_recurrence(steps: int) -> None:
-    a, b = wave(1, 2, steps, 3), wave(2, 2, steps, 3)
-    state, expected = torch.zeros(2, 3, dtype=torch.float64), []
-    for t in range(steps):
-        state = a[:, t] * state + b[:, t]
-        expected.append(state)
-    torch.testing.assert_close(scan.scan(a, b), torch.stack(expected, 1))

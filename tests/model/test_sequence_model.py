@@ -50,15 +50,6 @@ def test_it_says_a_number_a_sequence_or_a_symbol_a_step(task: str, shape: tuple[
     assert said.dtype == torch.float32
 
 
-def test_its_encoder_can_have_a_rate_of_its_own() -> None:
-    model = build("adding")
-    model.optimizer_settings = OPTIMIZER | {"schedule": "constant", "encoder_options": {"lr": 0.002}}
-    groups = model.configure_optimizers().param_groups
-    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
-    assert {rates[id(parameter)] for parameter in model.encoder.parameters()} == {0.002}
-    assert {rates[id(parameter)] for parameter in model.output.parameters()} == {0.01}
-
-
 def test_it_learns_to_add_better_than_who_forgets() -> None:
     model = build("adding")
     trainer = pl.Trainer(
