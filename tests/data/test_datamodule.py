@@ -1,21 +1,14 @@
 """Lightning gets loaders of three parts; a run that resumes within an epoch sees the batches that are left."""
 
-import re
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
-from sentiment_rnn.config.loading import checked_data
 from sentiment_rnn.config.sections import DataConfig
 from sentiment_rnn.data.datamodule import ResumableLoader, ReviewData, TextData
-from sentiment_rnn.data.review import SPLITS, Review
-from sentiment_rnn.errors import UserError
 
 Config = Callable[..., DataConfig]
 
@@ -27,19 +20,14 @@ def data(generated_config: Config) -> ReviewData:
 
 
 def test_all_three_loaders_work_without_a_trainer(data: ReviewData) -> None:
-    seen = {
-        "train": list(data.train_dataloader()),
-        "validation": list(data.val_dataloader()),
-        "test": list(data.test_dataloader()),
-    }
-    for name, size, batch_size in (
-        ("train", 128, 16),
-        ("validation", 32, 32),
-        ("test", 64, 32),
+    for loader, size, batch_size in (
+        (data.train_dataloader(), 128, 16),
+        (data.val_dataloader(), 32, 32),
+        (data.test_dataloader(), 64, 32),
     ):
-        indices = [index for batch in seen[name] for index in batch.indices.tolist()]
-        assert sorted(indices) == list(range(size)), name
-        assert {len(batch.labels) for batch in seen[name]} == {batch_size}, name
+        indices = [batch.indices for batch in loader]
+        assert torch.cat(indices).sort().values.tolist() == list(range(size))
+        assert set(map(len, indices)) == {batch_size}
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
@@ -54,9 +42,8 @@ def test_memory_is_pinned_for_a_run_on_a_gpu_alone(
 
 def test_a_lag_that_no_encoder_can_see_is_said(generated_config: Config) -> None:
     (note,) = ReviewData(generated_config(test_lags=[2, 60], max_tokens=50)).notes
-    assert note == (
-        "data.max_tokens=50: no encoder can see the deciding clause at a lag of 60; give data.max_tokens=80"
-    )
+    assert note.startswith("data.max_tokens=50: ")
+    assert note.endswith("give data.max_tokens=80")
     for enough in ({"max_tokens": 70}, {"max_tokens": 50, "keep": "head"}):
         assert ReviewData(generated_config(test_lags=[2, 60], **enough)).notes == ()
     assert TextData(generated_config(test_lags=[2, 60], max_tokens=5)).notes == ()
@@ -69,59 +56,6 @@ def test_every_split_is_shuffled_where_that_is_asked_for(generated_config: Confi
             assert torch.equal(batch.indices, other.indices)
             assert torch.equal(batch.tokens.sort().values, other.tokens.sort().values)
             assert not torch.equal(batch.tokens, other.tokens)
-
-
-class TwoWords:
-    """A source that this project does not know: reviews of one word or the other."""
-
-    def __init__(self, reviews: int, words: str = "good,bad") -> None:
-        if reviews % 2:
-            raise ValueError(f"reviews={reviews}: expected an even number")
-        self.reviews, self.words = reviews, words.split(",")
-
-    def fingerprint(self) -> str:
-        """Fingerprint of all its arguments."""
-        return f"{self.reviews} {self.words}"
-
-    def read(self) -> dict[str, list[Review]]:
-        """As many reviews in each split."""
-        return {
-            split: [Review(self.words[n % 2], n % 2, 0, f"{split}/{n}", f"{split}/{n}") for n in range(self.reviews)]
-            for split in SPLITS
-        }
-
-
-def two_words(tmp_path: Path, **changes: Any) -> DataConfig:
-    """The configuration of `TwoWords`, as a YAML file would have it."""
-    settings: dict[str, Any] = {
-        "_target_": f"{__name__}.TwoWords", "name": "two_words", "directory": str(tmp_path), "batch_size": 3,
-        "eval_batch_size": 3, "max_tokens": 5, "keep": "tail", "vocabulary_size": 9, "minimum_frequency": 1,
-        "reviews": 6,
-    }  # fmt: skip
-    return checked_data(OmegaConf.create(settings | changes))
-
-
-def test_a_new_source_is_one_class_and_its_arguments_are_keys(tmp_path: Path) -> None:
-    data = ReviewData(two_words(tmp_path, words="fine,poor"))
-    assert data.corpus.tokenizer.vocabulary.itos == ["<pad>", "<unk>", "fine", "poor"]
-    assert sum(len(batch.labels) for batch in data.train_dataloader()) == 6
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"reviews": 5}, "data=two_words: reviews=5: expected an even number"),
-        ({"reviews": "many"}, "data.reviews=many: "),
-        ({"word": "fine,poor"}, "data.word: no such key; did you mean words?"),
-        ({"_target_": "nowhere.Source"}, "data._target_=nowhere.Source: cannot be imported"),
-    ],
-)
-def test_what_a_source_does_not_take_is_refused_in_one_line(
-    tmp_path: Path, changes: dict[str, object], said: str
-) -> None:
-    with pytest.raises(UserError, match=re.escape(said)) as refused:
-        two_words(tmp_path, **changes)
-    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
@@ -138,3 +72,7 @@ def test_a_loader_goes_on_after_the_batches_that_were_given_out(data: ReviewData
     resumed.load_state_dict(begun.state_dict())
     assert order(resumed) == expected[given_out:]
     assert order(resumed) == expected, "the next time there is nothing to skip"
+    later = data.train_dataloader()
+    later.sampler.set_epoch(epoch + 1)
+    later.load_state_dict(begun.state_dict())
+    assert len(order(later)) == 8, "another epoch is read from its beginning"

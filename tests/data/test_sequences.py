@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from sentiment_rnn.config.sections import SequenceTaskConfig
-from sentiment_rnn.data.datamodule import ResumableLoader
 from sentiment_rnn.data.sequences import (
     GeneratedSequences,
     SequenceData,
@@ -132,18 +131,6 @@ def test_the_sequences_of_an_epoch_are_the_same_whatever_came_before() -> None:
     epoch = 1
     next(iter(sequences))  # an epoch that was broken off
     assert torch.equal(drawn(sequences), in_order[1])
-
-
-def test_the_place_in_an_epoch_resumes_that_epoch_and_no_other() -> None:
-    def loader(epoch: int) -> ResumableLoader:
-        return ResumableLoader(GeneratedSequences(CONFIG, 0, "train", lambda: epoch), lambda: epoch)
-
-    begun = loader(1)
-    list(zip(range(2), begun, strict=False))
-    for epoch, given_out in ((1, 2), (2, 0)):
-        resumed = loader(epoch)
-        resumed.load_state_dict(begun.state_dict())
-        assert torch.equal(drawn(resumed), of_epoch(epoch)[16 * given_out :])
 
 
 def test_validation_and_test_are_the_same_each_time_and_not_each_others() -> None:

@@ -56,13 +56,6 @@ def test_the_tokenizer_lowers_case_and_parts_punctuation(text: str, tokens: list
     assert splitter("basic_english")(text) == tokens
 
 
-def test_a_word_outside_the_vocabulary_is_unknown() -> None:
-    tokenizer = build_tokenizer([["a"]])
-    assert tokenizer.ids(["never", "a", ""]).tolist() == [1, 2, 1]
-    assert tokenizer.encode("a never A").tolist() == [2, 1, 2]
-    assert len(tokenizer) == 3  # what is unknown does not enter the vocabulary
-
-
 def test_a_text_with_the_word_of_padding_has_an_unknown_word_there() -> None:
     assert build_tokenizer([["good"]]).encode("good <pad> <unk>").tolist() == [2, 1, 1]
 
@@ -88,17 +81,11 @@ def test_a_saved_vocabulary_is_the_same_when_loaded(documents: list[list[str]]) 
         path = Path(folder) / "vocabulary.txt"
         save_vocabulary(vocabulary, path)
         loaded = load_vocabulary(path)
-    assert loaded.itos == vocabulary.itos
+        lines = path.read_text(encoding="utf-8").split("\n")
+    assert loaded.itos == vocabulary.itos == lines[:-1], "a line for each id"
     before, after = (Tokenizer("basic_english", entries) for entries in (vocabulary, loaded))
     assert all(np.array_equal(after.ids(tokens), before.ids(tokens)) for tokens in documents)
     assert after.ids(["a word that no document has"]).tolist() == [UNKNOWN_ID]
-
-
-def test_the_line_number_in_the_saved_file_is_the_id(tmp_path: Path) -> None:
-    vocabulary = build_vocabulary([["#tag", "é", "é", '"']], size=10, minimum_frequency=1)
-    save_vocabulary(vocabulary, tmp_path / "vocabulary.txt")
-    lines = (tmp_path / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
-    assert lines == [PADDING, UNKNOWN, "é", '"', "#tag"]
 
 
 @pytest.mark.parametrize("token", ["\n", "a\nb", "a\r", "\r\n"])
@@ -132,10 +119,17 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_a_function_of_ones_own_may_give_ids(own_module: Path) -> None:
+def test_a_function_of_ones_own_splits_a_corpus_into_tokens_or_ids(
+    own_module: Path, generated_config: Callable[..., DataConfig]
+) -> None:
+    config = generated_config(tokenizer="my_splitters.characters")
+    source = source_of(config)
+    corpus = load_corpus(source, config)
+    assert corpus.splits["test"].lengths.tolist() == [len(review.text) for review in source.read()["test"]]
+    assert corpus.digest == load_corpus(source, generated_config()).digest, "the same reviews, in a cache of their own"
     own_module.write_text(own_module.read_text().replace("list(text)", "list(map(ord, text))"))
-    tokenizer = build_tokenizer([["97", "98"]], "my_splitters.characters")
-    assert tokenizer.encode("abc").tolist() == [2, 3, 1]
+    sys.modules.pop("my_splitters")
+    assert build_tokenizer([["97", "98"]], "my_splitters.characters").encode("abc").tolist() == [2, 3, 1]
 
 
 def test_the_version_of_a_splitter_changes_with_the_function_and_with_the_module_that_has_it(own_module: Path) -> None:
@@ -145,15 +139,10 @@ def test_the_version_of_a_splitter_changes_with_the_function_and_with_the_module
     before = versions()
     assert len(set(before)) == 3
     assert versions() == before
-    own_module.write_text(own_module.read_text().replace("list(text)", "list(lowered(text))"))
-    own_module.write_text("from my_letters import lowered\n" + own_module.read_text())
-    helper = own_module.with_name("my_letters.py")
-    helper.write_text("def lowered(text): return text.lower()\n")
+    own_module.write_text(own_module.read_text().replace("list(text)", "list(text.lower())"))
     after = versions()
     assert after[0] == before[0]
     assert not set(after[1:]) & set(before)
-    helper.write_text("def lowered(text): return text.casefold()\n")
-    assert not set(versions()[1:]) & set(after), "what the module imports counts too"
 
 
 @pytest.mark.parametrize(
@@ -173,6 +162,26 @@ def test_a_name_of_no_function_is_refused_in_one_line(own_module: Path, name: st
     assert "\n" not in str(refused.value)
 
 
+def test_a_models_file_may_name_a_tokenizer_that_its_user_has_imported_or_that_is_of_this_package(
+    own_module: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_splitter("basic_english")
+    for name in ("builtins.eval", "os.system", "subprocess.getoutput"):
+        with pytest.raises(UserError, match="not marked as a tokenizer"):
+            check_splitter(name)
+    with pytest.raises(UserError, match=r"my_splitters.characters is of another package; import my_splitters first"):
+        check_splitter("my_splitters.characters")
+    assert "my_splitters" not in sys.modules
+    splitter("my_splitters.characters")
+    check_splitter("my_splitters.characters")
+    check_splitter("my_splitters:characters")
+    monkeypatch.setattr(data, "__path__", [*data.__path__, str(own_module.parent)])
+    check_splitter("sentiment_rnn.data.my_splitters.characters")
+    monkeypatch.delitem(sys.modules, "sentiment_rnn.data.my_splitters")
+    with pytest.raises(UserError, match="is not in this version of sentiment_rnn"):
+        check_splitter("sentiment_rnn.data.nowhere.characters")
+
+
 @pytest.mark.parametrize("name", TORCHTEXT)
 def test_a_tokenizer_of_torchtext_splits_a_text_or_says_what_is_missing(name: str) -> None:
     try:
@@ -182,48 +191,3 @@ def test_a_tokenizer_of_torchtext_splits_a_text_or_says_what_is_missing(name: st
         assert "\n" not in str(error)  # noqa: PT017
     else:
         assert "film" in "".join(tokens).lower()
-
-
-def test_checking_the_tokenizer_of_a_file_imports_nothing(own_module: Path) -> None:
-    with pytest.raises(UserError, match=r"my_splitters.characters is of another package; import my_splitters first"):
-        check_splitter("my_splitters.characters")
-    assert "my_splitters" not in sys.modules
-    splitter("my_splitters.characters")
-    check_splitter("my_splitters.characters")
-    check_splitter("my_splitters:characters")
-    check_splitter("basic_english")
-
-
-def test_a_file_may_name_a_tokenizer_of_this_package_that_nobody_has_imported(
-    own_module: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(data, "__path__", [*data.__path__, str(own_module.parent)])
-    check_splitter("sentiment_rnn.data.my_splitters.characters")
-    monkeypatch.delitem(sys.modules, "sentiment_rnn.data.my_splitters")
-    with pytest.raises(UserError, match="not marked as a tokenizer"):
-        check_splitter("sentiment_rnn.data.my_splitters.LIMIT")
-    with pytest.raises(UserError, match="is not in this version of sentiment_rnn"):
-        check_splitter("sentiment_rnn.data.nowhere.characters")
-
-
-@pytest.mark.parametrize("name", ["builtins.eval", "os.system", "subprocess.getoutput"])
-def test_a_function_that_runs_what_it_reads_is_no_tokenizer_of_a_file(name: str) -> None:
-    with pytest.raises(UserError, match=f"^data.tokenizer={name}: not marked as a tokenizer"):
-        check_splitter(name)
-
-
-def test_a_corpus_is_split_by_a_function_of_ones_own(
-    own_module: Path, generated_config: Callable[..., DataConfig]
-) -> None:
-    config = generated_config(tokenizer="my_splitters.characters")
-    source = source_of(config)
-    corpus = load_corpus(source, config)
-    assert corpus.tokenizer.name == "my_splitters.characters"
-    for split, reviews in source.read().items():
-        bounds = corpus.splits[split].offsets
-        assert corpus.splits[split].lengths.tolist() == [len(review.text) for review in reviews]
-        first = corpus.splits[split].tokens[bounds[0] : bounds[1]]
-        assert "".join(corpus.tokenizer.decode(first)) == reviews[0].text
-    by_words = load_corpus(source, generated_config())
-    assert by_words.digest == corpus.digest  # the same reviews, in a cache of their own
-    assert len(by_words.tokenizer) != len(corpus.tokenizer)

@@ -72,18 +72,11 @@ def test_files_of_their_own_are_taken_whole_and_nothing_else_is_held_out(read: R
 
 def test_what_is_held_out_is_held_out_in_whole_groups(read: Read, tmp_path: Path) -> None:
     write(tmp_path / "train.jsonl", 60, product=lambda n: f"product {n // 4}")
-    found = read(group_column="product")
-    groups = [{review.group for review in found[part]} for part in found]
-    assert sum(map(len, groups)) == len(set.union(*groups)) == 15
-    assert all(groups)
-
-
-def test_columns_of_other_names_are_read(read: Read, tmp_path: Path) -> None:
-    (tmp_path / "train.jsonl").write_text(
-        "".join(json.dumps({"body": f"row {n}", "stars": ["neg", "pos"][n % 2]}) + "\n" for n in range(40))
-    )
-    found = read(text_column="body", label_column="stars")
-    assert sum(review.label for part in found.values() for review in part) == 20
+    for given in ({}, {"test": write(tmp_path / "test.jsonl", 6, "new")}):  # which needs no groups
+        found = read(group_column="product", **given)
+        groups = [{review.group for review in found[part]} for part in found if part not in given]
+        assert sum(map(len, groups)) == len(set.union(*groups)) == 15
+        assert all(groups)
 
 
 @pytest.mark.parametrize("keys", [(1, 5), ("1", "5"), (1.0, 5.0)], ids=["whole", "text", "decimal"])
@@ -146,33 +139,22 @@ def test_a_vocabulary_that_lacks_a_third_of_the_tokens_is_said(
     assert note.startswith("data=files: 50% of train's tokens are too rare for its vocabulary; give another data.tok")
 
 
-@pytest.mark.parametrize("part", ["validation", "test"])
-def test_texts_of_train_in_another_part_are_counted_each_time(
-    files_config: Callable[..., DataConfig], tmp_path: Path, part: str
+@pytest.mark.parametrize(
+    ("word", "notes"),
+    [
+        ("text", ["10 of 10 validation texts are in train too"]),
+        ("new", ["6 of 6 test texts are in train or validation too"]),
+        ("other", []),
+    ],
+)
+def test_texts_of_an_earlier_part_in_another_one_are_counted_each_time(
+    files_config: Callable[..., DataConfig], tmp_path: Path, word: str, notes: list[str]
 ) -> None:
-    other = "test" if part == "validation" else "validation"
-    given = {part: write(tmp_path / f"{part}.jsonl", 10), other: write(tmp_path / f"{other}.jsonl", 6, "new")}
-    config = files_config(**given)
-    said = [load_corpus(source_of(config), config).notes for _ in range(2)]
-    assert said[0] == said[1]
-    where = "train" if part == "validation" else "train or validation"
-    assert said[0] == (f"data=files: 10 of 10 {part} texts are in {where} too; the {part} score reads too high",)
-
-
-def test_test_texts_on_which_the_checkpoint_is_chosen_are_counted(
-    files_config: Callable[..., DataConfig], tmp_path: Path
-) -> None:
-    same = write(tmp_path / "same.jsonl", 6, "new")
-    config = files_config(validation=same, test=same)
-    (note,) = load_corpus(source_of(config), config).notes
-    assert note == "data=files: 6 of 6 test texts are in train or validation too; the test score reads too high"
-
-
-def test_groups_are_asked_of_the_file_alone_from_which_parts_are_held_out(read: Read, tmp_path: Path) -> None:
-    write(tmp_path / "train.jsonl", 40, product=lambda n: n // 2)
-    given = read(group_column="product", test=write(tmp_path / "test.jsonl", 6, "new"))
-    assert len(given["test"]) == 6
-    assert not {review.group for review in given["train"]} & {review.group for review in given["validation"]}
+    validation, test = write(tmp_path / "validation.jsonl", 10, word), write(tmp_path / "test.jsonl", 6, "new")
+    config = files_config(validation=validation, test=test)
+    for _ in range(2):
+        found = load_corpus(source_of(config), config).notes
+        assert [note.partition(";")[0].removeprefix("data=files: ") for note in found] == notes
 
 
 def test_what_is_held_out_is_said_each_time(files_config: Callable[..., DataConfig], tmp_path: Path) -> None:
@@ -181,12 +163,9 @@ def test_what_is_held_out_is_said_each_time(files_config: Callable[..., DataConf
         return [note for _ in range(2) for note in load_corpus(source_of(config), config).notes]
 
     path = tmp_path / "train.jsonl"
-    of_test = f"data=files: no data.test, so 8 texts of {path} are held out for it (texts)"
-    of_validation = f"data=files: no data.validation, so 3 texts of {path} are held out for it (texts)"
-    assert notes() == [of_test, of_validation] * 2
-    assert notes(test=write(tmp_path / "test.jsonl", 6, "new")) == [of_validation.replace("3 texts", "4 texts")] * 2
-    write(path, 40, product=lambda n: n // 2)
-    assert notes(group_column="product")[0].endswith("(whole groups of product)")
+    held_out = "data=files: no data.{}, so {} texts of {} are held out for it (texts)".format
+    assert notes() == [held_out("test", 8, path), held_out("validation", 3, path)] * 2
+    assert notes(test=write(tmp_path / "test.jsonl", 6, "new")) == [held_out("validation", 4, path)] * 2
 
 
 @pytest.mark.parametrize(
@@ -194,21 +173,15 @@ def test_what_is_held_out_is_said_each_time(files_config: Callable[..., DataConf
     [
         ({"train": "nowhere.csv"}, "data.train=nowhere.csv: no such file"),
         ({"labels": {0: "negative"}}, "data.labels={0: negative}: expected labels that mean negative and others that"),
-        ({"labels": {0: "bad", 1: "positive"}}, "'data.labels={1: negative, 5: positive}'"),
         ({"labels": {4: "negative", 5: "positive"}}, "train.jsonl: no row has a label of data.labels: 4, 5"),
-        ({"test": "nowhere.csv"}, "data.test=nowhere.csv: no such file"),
         ({"validation_fraction": 1.0}, "data.validation_fraction=1.0: expected a number above 0 and below 1"),
-        ({"test_fraction": 0.0}, "data.test_fraction=0.0: expected a number above 0 and below 1"),
         ({"test_fraction": 0.001}, "data.test_fraction=0.001: leaves 40 reviews and holds 0 out"),
-        ({"validation_fraction": 0.001}, "data.validation_fraction=0.001: leaves 32 reviews and holds 0 out"),
-        ({"group_column": "label", "test_fraction": 0.2}, "here 2 of 20 reviews at most; give more reviews"),
-        ({"split_seed": -1}, "data.split_seed=-1: expected a whole number from 0"),
         ({"text_column": "body"}, "no column body; it has text, label; name another with data.text_column=…"),
-        ({"label_column": "stars"}, "no column stars; it has text, label; name another with data.label_column=…"),
-        ({"group_column": "product"}, "no column product; it has text, label; name another with data.group_column=…"),
     ],
 )
-def test_what_does_not_fit_is_refused_in_one_line(read: Read, changes: dict[str, Any], said: str) -> None:
+def test_settings_that_do_not_fit_the_file_are_refused_in_one_line(
+    read: Read, changes: dict[str, Any], said: str
+) -> None:
     with pytest.raises(UserError) as refused:
         read(**changes)
     assert said in str(refused.value)
@@ -219,18 +192,14 @@ def test_what_does_not_fit_is_refused_in_one_line(read: Read, changes: dict[str,
     ("columns", "said"),
     [
         ({"label": lambda n: 1}, "data.train: all 29 texts are positive; expected both labels"),
-        ({"label": lambda n: n % 6}, "line 3: its label is '2'; expected two classes, 0 or 1, neg or pos, negative or "
-         "positive, false or true; the column label has 0, 1, 2, 3, 4, 5; or say which mean what: "
-         "'data.labels={1: negative, 5: positive}'"),
-        ({"text": lambda n: " " if n == 4 else f"text {n}"}, "train.jsonl, line 5: no text; every row needs one"),
-        ({"product": lambda n: None if n == 4 else n}, "train.jsonl, line 5: no product; every row needs one"),
+        ({"label": lambda n: n % 6}, "line 3: its label is '2'.*'data.labels={1: negative, 5: positive}'"),
+        ({"text": lambda n: " " if n == 4 else f"text {n}"}, "train.jsonl, line 5: no text"),
+        ({"product": lambda n: None if n == 4 else n}, "train.jsonl, line 5: no product"),
     ],
-)  # fmt: skip
-def test_rows_that_do_not_fit_are_refused_in_one_line(
+)
+def test_rows_that_do_not_fit_are_refused(
     read: Read, tmp_path: Path, columns: dict[str, Callable[[int], Any]], said: str
 ) -> None:
     write(tmp_path / "train.jsonl", 40, **columns)
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(UserError, match=said):
         read(group_column="product" if "product" in columns else None)
-    assert said in str(refused.value)
-    assert "\n" not in str(refused.value)

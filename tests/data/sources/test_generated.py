@@ -4,8 +4,6 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable
-from math import comb
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,15 +19,12 @@ from sentiment_rnn.data.sources.generated import (
     CINEMA,
     FILM,
     OPINIONS,
-    Clause,
-    _ending,
     write_review,
 )
 from sentiment_rnn.data.tokenizer import splitter
 from sentiment_rnn.errors import UserError
 
 Config = Callable[..., DataConfig]
-DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 LABELS = st.integers(0, 1)
 LAGS = st.integers(1, 300)
@@ -62,11 +57,6 @@ def test_exactly_lag_tokens_follow_the_deciding_clause(label: int, lag: int, see
     tokens = write(label, lag, seed)
     assert re.search(rf"(?:^| ){clause_pattern(FILM, label)}$", " ".join(tokens[:-lag]))
     assert sum(token in FILM for token in tokens) == 1
-
-
-@given(LABELS, LAGS, SEEDS)
-def test_the_tokenizer_gives_the_tokens_that_were_written(label: int, lag: int, seed: int) -> None:
-    tokens = write(label, lag, seed)
     assert splitter("basic_english")(" ".join(tokens)) == tokens
 
 
@@ -111,44 +101,16 @@ def test_neither_the_first_nor_the_last_opinion_tells_the_label(lag: int) -> Non
         assert 0.3 < agrees < 0.55, place
 
 
-def clauses_behind(lag: int, random: np.random.Generator, reviews: int = 2000) -> list[int]:
-    """How many clauses about the cinema follow the deciding one, in each of some reviews."""
-    return [sum(isinstance(part, Clause) for part in _ending(lag, random, None)[0]) for _ in range(reviews)]
-
-
 @pytest.mark.parametrize(("lag", "asked", "found"), [(100, 6, 6), (400, 6, 6), (100, 0, 0), (20, 6, 3), (4, 6, 0)])
 def test_so_many_distractors_follow_the_clause_as_are_asked_for_if_they_fit(lag: int, asked: int, found: int) -> None:
     random = np.random.default_rng(0)
-    endings = [_ending(lag, random, asked) for _ in range(200)]
-    counts = Counter(sum(isinstance(part, Clause) for part in sentences) for sentences, _ in endings)
+    behind = [write_review(1, lag, random, distractors=asked)[-lag:] for _ in range(200)]
+    counts = {sum(word in CINEMA for word in tokens) for tokens in behind}
     assert max(counts) == found
     assert min(counts) == (found if lag > 50 else 0 if lag < 6 else 2)
-    places = [isinstance(sentences[0], Clause) for sentences, _ in endings if sentences]
     if found > 0 and lag > 50:
-        assert 0 < sum(places) < len(places), "they stand anywhere among the neutral sentences"
-    reviews = [write_review(number % 2, lag, random, distractors=asked) for number in range(50)]
-    for tokens in reviews:
-        assert re.search(clause_pattern(FILM, 0) + "|" + clause_pattern(FILM, 1), " ".join(tokens[:-lag]))
-
-
-def right_by_the_cinema(lag: int, random: np.random.Generator, reviews: int = 2000) -> float:
-    """How often [%] the label is the opposite of most opinions about the cinema, where half of the ties are.
-
-    One of n is the opposite for certain, and n - 1 are drawn.
-    """
-    drawn = [clauses + before - 1 for clauses in clauses_behind(lag, random, reviews) for before in range(1, 5)]
-    return 100 * float(np.mean([0.5 + comb(m, (m + 1) // 2) / 2 ** (m + 1) for m in drawn]))
-
-
-def test_what_the_clauses_about_the_cinema_tell_of_the_label_is_documented() -> None:
-    pattern = r"is right in (\d+) % at lag 20, (\d+) at 50, (\d+) at 100 and (\d+) at 400"
-    page = " ".join((DOCS / "findings.md").read_text().split())
-    (said,) = re.findall(pattern, page)
-    documented = dict(zip((20, 50, 100, 400), map(int, said), strict=True))
-    for lag, right in documented.items():
-        assert abs(right_by_the_cinema(lag, np.random.default_rng(7)) - right) < 0.7
-    counts = {lag: clauses_behind(lag, np.random.default_rng(7)) for lag in (50, 400)}
-    assert f"about {np.mean(counts[50]):.0f} at lag 50 and {np.mean(counts[400]):.0f} at lag 400." in page
+        places = {next(place for place, word in enumerate(tokens) if word in CINEMA) for tokens in behind}
+        assert len(places) > 10, "they stand anywhere among the neutral sentences"
 
 
 def test_a_bag_of_words_classifier_is_at_chance() -> None:
@@ -165,11 +127,6 @@ def test_a_bag_of_words_classifier_is_at_chance() -> None:
     weights = np.linalg.lstsq(design[:2000], 2.0 * labels[:2000] - 1, rcond=None)[0]
     accuracy = ((design[2000:] @ weights > 0) == labels[2000:]).mean()
     assert abs(accuracy - 0.5) < 0.04
-
-    # And no word is more frequent under one label than under the other.
-    positive, negative = counts[labels == 1], counts[labels == 0]
-    error = np.sqrt(positive.var(0) / len(positive) + negative.var(0) / len(negative))
-    assert (np.abs(positive.mean(0) - negative.mean(0)) < 5 * error).all()
 
 
 @pytest.mark.parametrize("lags", ["equal", "log_uniform"])
@@ -240,33 +197,15 @@ def test_a_seed_makes_the_corpus_that_it_made_in_committed_studies(
 
 def test_the_fraction_of_the_reviews_opens_with_the_deciding_clause(generated_config: Config) -> None:
     reviews = every(source_of(generated_config(opening_fraction=0.25, train_reviews=4000, max_lag=100)).read())
-    opening = [re.match(clause_pattern(FILM, review.label), review.text) for review in reviews]
-    # A quarter of 4,064: a standard deviation of 28.
-    assert abs(sum(map(bool, opening)) - 1016) < 140
-    alone = [review for review, opens in zip(reviews, opening, strict=True) if opens and review.lag < 6]
-    assert alone
-    assert not any(word in CINEMA for review in alone for word in review.text.split())
-
-
-@pytest.mark.parametrize("lags", ["equal", "log_uniform", "near"])
-def test_the_recorded_lag_is_where_the_film_is(generated_config: Config, lags: str) -> None:
-    for review in every(source_of(generated_config(lags=lags)).read()):
-        head = " ".join(review.text.split()[: -review.lag])
-        assert re.search(f"{clause_pattern(FILM, review.label)}$", head)
-
-
-def test_mixed_lags_are_a_series_up_to_the_longest(generated_config: Config) -> None:
-    reviews = every(source_of(generated_config(lags="mixed", max_lag=120, train_reviews=600)).read())
-    counts = Counter(review.lag for review in reviews)
-    assert set(counts) == {2, 5, 10, 20, 50, 100, 120}
-    assert min(counts.values()) > 60
+    opening = sum(bool(re.match(clause_pattern(FILM, review.label), review.text)) for review in reviews)
+    assert abs(opening - 1016) < 140  # a quarter of 4,064: a standard deviation of 28
 
 
 def test_only_the_test_reviews_have_lags_that_training_never_sees(generated_config: Config) -> None:
-    config = generated_config(lags="mixed", max_lag=20, test_max_lag=100, test_reviews=200)
+    config = generated_config(lags="mixed", max_lag=20, test_max_lag=120, test_reviews=200)
     lags = {split: {review.lag for review in part} for split, part in source_of(config).read().items()}
     seen = {2, 5, 10, 20}
-    assert lags == {"train": seen, "validation": seen, "test": seen | {50, 100}}
+    assert lags == {"train": seen, "validation": seen, "test": seen | {50, 100, 120}}
     same = generated_config(lags="mixed", max_lag=20, test_max_lag=20)
     assert source_of(same).read() == source_of(generated_config(lags="mixed", max_lag=20)).read()
 
