@@ -29,12 +29,7 @@ def best_rate(sweep: str, encoder: str) -> float:
     return max(sorted(scores), key=lambda rate: round(statistics.mean(scores[rate]), 9))
 
 
-def rate_in_conf(experiment: str, encoder: str) -> float:
-    """The rate that the experiment's file gives."""
-    settings = yaml.safe_load((REPOSITORY / "conf" / "experiment" / f"{experiment}.yaml").read_text())
-    return float(settings["optimizer"]["learning_rates"][encoder])
-
-
 @pytest.mark.parametrize(("experiment", "encoder"), CHOSEN)
 def test_a_learning_rate_is_the_one_that_its_sweep_chose(experiment: str, encoder: str) -> None:
-    assert rate_in_conf(experiment, encoder) == best_rate(CHOSEN[experiment, encoder], encoder)
+    settings = yaml.safe_load((REPOSITORY / "conf" / "experiment" / f"{experiment}.yaml").read_text())
+    assert settings["optimizer"]["learning_rates"][encoder] == best_rate(CHOSEN[experiment, encoder], encoder)

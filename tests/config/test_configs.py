@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.run import SHARED, ReviewConfig, RunConfig, SequenceConfig
+from sentiment_rnn.config.schema import defaults_of
 from sentiment_rnn.config.store import register_schema, run_config
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.sweeps.plan import check_encoder_keys, job_configs, job_overrides, plan_of
@@ -28,8 +29,12 @@ CHOICES = sorted(
 EACH_EXPERIMENT = pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("experiment/")])
 
 
-NEEDED = {"data/files": ["data.train=reviews.csv"]}
-"""Overrides that a file of conf/ needs from its user."""
+@pytest.fixture
+def reviews(tmp_path: Path) -> str:
+    """A file of two texts of one's own."""
+    path = tmp_path / "reviews.csv"
+    path.write_text("text,label\ngood,1\nbad,0\n")
+    return str(path)
 
 
 def composed(*overrides: str, name: str = "config") -> DictConfig:
@@ -46,27 +51,19 @@ def composed_once(overrides: tuple[str, ...], name: str) -> DictConfig:
         return compose(name, list(overrides), return_hydra_config=True)
 
 
-def composed_choice(choice: str, *overrides: str) -> DictConfig:
-    """The configuration that Hydra composes from a file of conf/ and these overrides."""
-    return composed("=".join(choice.rsplit("/", 1)), *NEEDED.get(choice, []), *overrides)
-
-
 @pytest.mark.parametrize("choice", [choice for choice in CHOICES if not choice.startswith("experiment/")])
-def test_every_choice_is_within_the_schema_and_its_bounds(
-    choice: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("reviews.csv").write_text("text,label\ngood,1\n")
-    assert isinstance(checked(composed_choice(choice)), RunConfig)
+def test_every_choice_is_within_the_schema_and_its_bounds(choice: str, reviews: str) -> None:
+    needed = [f"data.train={reviews}"] if choice == "data/files" else []
+    assert isinstance(checked(composed("=".join(choice.rsplit("/", 1)), *needed)), RunConfig)
 
 
 @EACH_EXPERIMENT
 def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
-    given, config = ["hydra.mode=MULTIRUN"], composed_choice(choice)
+    given = [choice.replace("/", "="), "hydra.mode=MULTIRUN"]
+    config = composed(*given)
     # Its search has not been run, and it is no search.
     if None in config.optimizer.draws.values() and "optimizer.draw" not in config.hydra.sweeper.params:
-        given.append("optimizer.draw=0")
-    config = composed_choice(choice, *given)
+        config = composed(*given, "optimizer.draw=0")
     params = config.hydra.sweeper.params
     arms = any("," in str(values) for key, values in params.items() if key != "seed")
     with read_write(config):
@@ -81,24 +78,17 @@ def test_every_job_of_an_experiment_is_within_the_schema(choice: str) -> None:
 
 def test_jobs_that_differ_in_their_seed_are_what_hydra_composes_of_each() -> None:
     config = composed("experiment=demo", "hydra.mode=MULTIRUN")
+    alike = composed("experiment=demo", "hydra.mode=MULTIRUN", "++seed=5")
     with read_write(config):
         config.hydra.sweeper.params.seed = "range(20)"
     with initialize_config_dir(CONFIGURATION, version_base="1.3"):
+        assert {job.seed for job in job_configs(alike, job_overrides(alike))} == {5}
         jobs = [job for job in job_overrides(config) if job[0] in ("encoder=rnn", "encoder=lstm")][::19]
         loader = GlobalHydra.instance().config_loader()
         each = [checked(loader.load_sweep_config(config, job)) for job in jobs]
         assert [job.settings() for job in job_configs(config, jobs)] == [job.settings() for job in each]
         with pytest.raises(UserError, match="seed=many: expected a whole number"):
             job_configs(config, [jobs[0], [job.replace("seed=0", "seed=many") for job in jobs[0]]])
-    assert [job[:2] for job in jobs] == [
-        ["encoder=rnn", "seed=0"], ["encoder=rnn", "seed=19"], ["encoder=lstm", "seed=18"],
-    ]  # fmt: skip
-
-
-def test_a_seed_counts_in_a_sweep_however_it_is_given() -> None:
-    config = composed("experiment=demo", "hydra.mode=MULTIRUN", "++seed=5")
-    with initialize_config_dir(CONFIGURATION, version_base="1.3"):
-        assert {job.seed for job in job_configs(config, job_overrides(config))} == {5}
 
 
 def test_a_key_that_no_encoder_of_the_jobs_has_is_said(caplog: pytest.LogCaptureFixture) -> None:
@@ -188,16 +178,16 @@ def test_a_learning_rate_is_the_given_one_or_that_chosen_for_the_encoder_or_the_
 
 
 def test_a_draw_gives_learning_rate_and_clipping_and_is_the_same_for_every_encoder() -> None:
-    drawn = [checked(composed(f"encoder={name}", "optimizer.draw=3")).optimizer for name in ("rnn", "lstm")]
-    assert drawn[0] == drawn[1]
-    assert drawn[0] != checked(composed("optimizer.draw=4")).optimizer
-    chosen = checked(composed("++optimizer.draws={rnn: 3}", "encoder=rnn")).optimizer
-    assert (chosen.learning_rate, chosen.gradient_clip_norm) == (
-        drawn[0].learning_rate, drawn[0].gradient_clip_norm,
-    )  # fmt: skip
-    assert checked(composed("++optimizer.draws={rnn: 3}", "encoder=lstm")).optimizer.draw is None
-    given = checked(composed("++optimizer.draws={rnn: null}", "encoder=rnn", "optimizer.draw=3"))
-    assert given.optimizer.learning_rate == chosen.learning_rate
+    def optimizer(*overrides: str) -> tuple[float, float]:
+        settings = checked(composed(*overrides)).optimizer
+        return settings.learning_rate, settings.gradient_clip_norm
+
+    drawn = optimizer("encoder=rnn", "optimizer.draw=3")
+    assert drawn == optimizer("encoder=lstm", "optimizer.draw=3")
+    assert not set(drawn) & set(optimizer("optimizer.draw=4"))
+    assert drawn == optimizer("encoder=rnn", "++optimizer.draws={rnn: 3}")
+    assert drawn == optimizer("encoder=rnn", "++optimizer.draws={rnn: null}", "optimizer.draw=3")
+    assert optimizer("encoder=lstm", "++optimizer.draws={rnn: 3}") == optimizer("encoder=lstm")
 
 
 @pytest.mark.parametrize("name", ["v2", "Latest", "champion", "my.cell", "'my cell'"])
@@ -268,51 +258,54 @@ def test_identity_depends_on_what_decides_the_result_and_on_nothing_else() -> No
     assert len(identities) == 3 + len(other)
 
 
-FILES = ("data=files", "data.train=reviews.csv")
-
-
 @pytest.mark.parametrize(
     ("overrides", "batches", "epochs"),
     [
-        (FILES, 4, 150),
-        ((*FILES, "data.least_steps=1000"), 40, 25),
-        ((*FILES, "trainer.devices=2"), 8, 150),
-        (FILES, 1, 200),  # at most
-        (FILES, 400, 4),  # at least
-        ((*FILES, "trainer.epochs=7"), 4, 7),
-        (("data=generated",), 4, 4),
-        (("task=adding",), 4, 4),
+        ((), 4, 150),
+        (("data.least_steps=1000",), 40, 25),
+        (("trainer.devices=2",), 8, 150),
+        ((), 1, 200),  # at most
+        ((), 400, 4),  # at least
+        (("trainer.epochs=7",), 4, 7),
     ],
 )
 def test_a_few_texts_of_ones_own_are_read_as_often_as_makes_enough_steps(
-    overrides: tuple[str, ...], batches: int, epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    overrides: tuple[str, ...], batches: int, epochs: int, reviews: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("reviews.csv").write_text("text,label\ngood,1\n")
-    config = run_config(*overrides)
+    files = ("data=files", f"data.train={reviews}", *overrides)
+    config, same = run_config(*files), run_config(*files, f"trainer.epochs={epochs}")
     steps = config.settle_epochs(batches)
     assert config.trainer.epochs == epochs
     assert steps == epochs * -(-batches // config.trainer.devices)
-    same = run_config(*overrides, f"trainer.epochs={epochs}")
     same.settle_epochs(batches)
     assert config.identity("", "") == same.identity("", "")
 
 
-@pytest.mark.parametrize(
-    ("overrides", "patience"),
-    [
-        (FILES, 30),
-        ((*FILES, "data.patience=7"), 7),
-        ((*FILES, "trainer.patience=0"), 0),
-        (("data=generated",), 0),
-        (("task=adding",), 0),
-    ],
-)
-def test_training_on_texts_of_ones_own_alone_stops_early_where_nothing_else_is_said(
-    overrides: tuple[str, ...], patience: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("overrides", "patience"), [((), 30), (("data.patience=7",), 7), (("trainer.patience=0",), 0)])
+def test_training_on_texts_of_ones_own_stops_early_where_nothing_else_is_said(
+    overrides: tuple[str, ...], patience: int, reviews: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("reviews.csv").write_text("text,label\ngood,1\nbad,0\n")
-    config = run_config(*overrides)
+    config = run_config("data=files", f"data.train={reviews}", *overrides)
     config.settle_epochs(4)
     assert config.trainer.patience == patience
+
+
+@pytest.mark.parametrize("other", ["data=generated", "task=adding"])
+def test_epochs_and_patience_of_other_runs_are_those_that_are_given(other: str) -> None:
+    config = run_config(other)
+    config.settle_epochs(4)
+    assert (config.trainer.epochs, config.trainer.patience) == (4, 0)
+
+
+@pytest.mark.parametrize(("override", "seed"), [("seed='5'", 5), ("seed=1e3", 1000)])
+def test_a_text_or_a_number_without_a_fraction_is_the_whole_number_that_it_means(override: str, seed: int) -> None:
+    assert run_config(override).seed == seed
+
+
+def test_a_name_may_be_a_number() -> None:
+    assert run_config("study=7").study == "7"
+
+
+def test_a_key_that_no_file_has_is_composed_from_the_schema() -> None:
+    assert defaults_of(ReviewConfig)["encoder"]["gradient_steps"] is None
+    assert run_config("encoder.gradient_steps=5").encoder.gradient_steps == 5
