@@ -162,10 +162,10 @@ class Turning(torch.nn.Module):
 
 
 def test_complex_weights_and_whole_numbers_are_kept(build_package: Callable[..., Package], tmp_path: Path) -> None:
-    model = build_package().model
-    settings = {**model.description, "encoder": {"_target_": f"{__name__}.Turning", "name": "turning"}}
+    package = build_package()
+    settings = {**package.model.description, "encoder": {"_target_": f"{__name__}.Turning", "name": "turning"}}
     model = SentimentNetwork(**settings)
-    write_package(replace(build_package(), model=model), tmp_path / "package")
+    write_package(replace(package, model=model), tmp_path / "package")
     read = read_package(tmp_path / "package").model.state_dict()
     for name, value in model.state_dict().items():
         assert torch.equal(read[name], value), name

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentiment_rnn.cli.trained_model import shortened
-from sentiment_rnn.data.tokenizer import whole
 from sentiment_rnn.inference.package import Package, Reading
 from sentiment_rnn.inference.predictor import Doubts, Predictor, Sentiments
 from sentiment_rnn.inference.pyfunc import SentimentModel
@@ -77,10 +76,6 @@ def test_a_data_frame_in_is_a_data_frame_out_with_its_index(predictor: Predictor
     assert found["label"].tolist()[1:] == [None] * 3
     full = SentimentModel(predictor).predict(frame.iloc[:1])
     assert full["probability"].dtype == np.float64
-
-
-def test_halves_of_characters_are_replaced_or_joined() -> None:
-    assert whole("\ud83d\ude00 \ud83d à") == "😀 \ufffd à"
 
 
 def test_a_line_for_a_terminal_has_no_control_characters_and_fits() -> None:

@@ -29,28 +29,21 @@ def small_config(folder: Path, *overrides: str, task: str = "adding") -> Sequenc
     return run_config(f"task={task}", *SMALL, f"tracking.directory={folder}/runs", *overrides)
 
 
-@pytest.mark.parametrize("task", ["adding", "copying"])
+@pytest.mark.parametrize("task", ["adding", "copying", "parity"])
 def test_a_run_records_its_losses_and_that_of_who_remembers_nothing(task: str, tmp_path: Path) -> None:
     found = train(small_config(tmp_path, task=task), [])
     client, run = last_run(tmp_path)
     assert run.info.status == "FINISHED"
     assert run.data.tags["task"] == f"{task}-6"
-    assert run.data.tags.get("symbols") == (None if task == "adding" else "10")
-    asked = adding(6) if task == "adding" else copying(6, symbols=10, alphabet=8)
-    assert run.data.metrics["baseline"] == pytest.approx(asked.baseline)
+    assert run.data.tags.get("symbols") == ("10" if task == "copying" else None)
+    baselines = {"adding": adding(6).baseline, "copying": copying(6, 10, 8).baseline, "parity": math.log(2)}
+    assert run.data.metrics["baseline"] == pytest.approx(baselines[task])
+    assert ("test/last_step_accuracy" in run.data.metrics) == (task != "adding")
     losses = [point.value for point in client.get_metric_history(run.info.run_id, "val/loss")]
     assert len(losses) == 2
     assert run.data.metrics["val/best_loss"] == pytest.approx(min(losses)) == pytest.approx(found)
     assert {"test/loss", "parameters", "memory/peak_bytes", "train/epoch_seconds"} <= set(run.data.metrics)
     assert not any(key.startswith(("data.", "pooling.", "embedding.")) for key in run.data.params)
-
-
-def test_a_run_of_symbols_records_how_many_answers_at_the_last_step_are_right(tmp_path: Path) -> None:
-    train(small_config(tmp_path, "task.test_steps=9", task="parity"), [])
-    _, run = last_run(tmp_path)
-    assert run.info.status == "FINISHED"
-    assert "test/last_step_accuracy" in run.data.metrics
-    assert run.data.metrics["baseline"] == pytest.approx(math.log(2))
 
 
 def test_early_stopping_ends_a_run_whose_loss_no_longer_falls(tmp_path: Path) -> None:
