@@ -83,6 +83,11 @@ def test_a_run_reaches_the_family_of_its_encoder_and_no_other(encoder: str, fami
     assert {"tasks/reviews.py", "engine/train.py", "model/product.h"} <= names
 
 
+def test_of_an_encoder_by_its_name_in_the_package_every_module_of_the_package_counts() -> None:
+    encoders = {f"sentiment_rnn/model/encoders/{family}.py" for family in ("lstm", "gru", "recurrent")}
+    assert encoders <= run_code(["sentiment_rnn.model.encoders:Lstm"]).keys()
+
+
 def test_an_encoder_of_the_lab_counts_without_the_pages_of_the_lab() -> None:
     theirs = run_code(["experiments.lab.encoders.leaky.LeakyRnn"]).keys() - run_code([]).keys()
     assert theirs == {"experiments/lab/encoders/leaky.py", "sentiment_rnn/model/encoders/recurrent.py"}

@@ -1,4 +1,4 @@
-"""What every encoder and pooling of `conf/` promises in training, and how the classifier trains: checkpoints, clipping,
+"""What every encoder and pooling of `conf/` promises in training, and how the classifier trains: clipping,
 rates, decay, scores and precision."""
 
 import csv

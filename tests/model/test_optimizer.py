@@ -31,7 +31,6 @@ def batches(count: int) -> list[Tensor]:
 def test_it_moves_the_table_as_adamw_does_on_dense_gradients() -> None:
     rows, dense = table(sparse=True), table(sparse=False)
     by_rows, plain = RowAdamW(rows.parameters(), **OPTIONS), torch.optim.AdamW(dense.parameters(), **OPTIONS)
-    before = rows.weight.detach().clone()
     for tokens in batches(60):
         backward(rows, tokens)
         backward(dense, tokens)
@@ -40,10 +39,6 @@ def test_it_moves_the_table_as_adamw_does_on_dense_gradients() -> None:
         assert by_rows.step(lambda: 7.0) == 7.0, "as PyTorch's optimizers do"
         plain.step()
         torch.testing.assert_close(rows.weight, dense.weight, atol=1e-6, rtol=1e-5)
-    read = torch.zeros(20, dtype=torch.bool)
-    read[torch.cat(batches(60)).unique()] = True
-    assert 5 < int(read.sum()) < 20  # two rows are never read
-    assert torch.equal((rows.weight != before).any(1), read & (torch.arange(20) > 0))
 
 
 def test_all_dense_parameters_move_in_one_operation_but_for_complex_ones() -> None:

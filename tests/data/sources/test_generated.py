@@ -154,17 +154,6 @@ def test_other_settings_give_another_corpus_and_another_fingerprint(
     assert first.fingerprint() != second.fingerprint()
 
 
-def test_log_uniform_lags_have_as_many_in_every_octave(generated_config: Config) -> None:
-    config = generated_config(lags="log_uniform", max_lag=63, train_reviews=6000)
-    reviews = source_of(config).read()
-    lags = np.array([review.lag for review in reviews["train"] + reviews["validation"]])
-    assert lags.min() == 1
-    assert lags.max() <= 63
-    # 1, 2-3, 4-7, … 32-63: a sixth each, 1,000 with a standard deviation of 29.
-    octaves = np.bincount(np.log2(lags).astype(int), minlength=6)
-    assert (np.abs(octaves - 1000) < 150).all()
-
-
 def test_lags_near_the_middle_one_are_spread_evenly_over_its_fifth_at_both_sides(generated_config: Config) -> None:
     reviews = every(source_of(generated_config(lags="near", max_lag=12, train_reviews=3000, test_reviews=600)).read())
     counts = Counter(review.lag for review in reviews)
