@@ -89,6 +89,7 @@ def test_it_speaks_mlflows_protocol(port: int) -> None:
 
     (expected,) = ask(port, TEXTS)[1]["predictions"]
     assert set(expected) == {"label", "probability", "known_tokens", "unknown_tokens"}
+    assert expected["label"] == ("positive" if expected["probability"] > 0.5 else "negative")
     for asked in (
         {"inputs": ["good"]},
         {"inputs": [{"text": "good"}]},
