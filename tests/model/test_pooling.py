@@ -1,13 +1,16 @@
 """A pooling equals a loop over reviews, in its result and its gradient; padding takes no part."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from torch import Tensor, nn
 
+from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.model.pooling import Last, LastMeanMax, Max, Mean, MeanMax, is_padding
 
 D = 4
@@ -20,6 +23,12 @@ NAIVE: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
 }
 POOLINGS = pytest.mark.parametrize("pooling", list(NAIVE))
 lengths_of_a_batch = st.lists(st.integers(1, 9), min_size=1, max_size=5)
+
+
+def test_every_pooling_of_conf_has_a_loop_here_and_every_loop_a_file() -> None:
+    files = Path(CONFIGURATION, "pooling").glob("*.yaml")
+    named = {yaml.safe_load(path.read_text())["_target_"] for path in files}
+    assert named == {f"{pooling.__module__}.{pooling.__name__}" for pooling in NAIVE}
 
 
 def padded_states(lengths: list[int], padding: float, seed: int = 0) -> tuple[Tensor, Tensor]:

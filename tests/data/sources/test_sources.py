@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.loading import source_of
 from sentiment_rnn.config.store import run_config
+from sentiment_rnn.data import sources
 from sentiment_rnn.data.review import SPLITS, Source
 
 
@@ -27,9 +29,18 @@ SOURCES: dict[str, Callable[[Path, Path], tuple[str, ...]]] = {
 """Overrides that make a source small; a new one needs some."""
 
 
-@pytest.fixture(params=sorted(path.stem for path in Path(CONFIGURATION, "data").glob("*.yaml")))
+FILES = sorted(Path(CONFIGURATION, "data").glob("*.yaml"))
+
+
+def test_every_module_of_sources_has_a_file_in_conf() -> None:
+    modules = {path.stem for path in Path(sources.__path__[0]).glob("*.py")} - {"__init__"}
+    assert modules == {yaml.safe_load(path.read_text())["_target_"].split(".")[-2] for path in FILES}
+
+
+@pytest.fixture(params=[path.stem for path in FILES])
 def source(request: pytest.FixtureRequest, tmp_path: Path, imdb_folder: Path) -> Source:
     """Each source of `conf/`."""
+    assert request.param in SOURCES, f"give data={request.param} small settings in SOURCES"
     small = SOURCES[request.param](tmp_path, imdb_folder)
     return source_of(run_config(f"data={request.param}", f"data.directory={tmp_path}", *small).data)
 
