@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import sys
-import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -26,14 +25,13 @@ class Command:
     """`sentiment-rnn train`, running in `folder`.
 
     Args:
-        backwards: have the clock go back a minute whenever somebody asks for the time of day.
         program: that of `training_that`, instead of the plain command.
     """
 
-    def __init__(self, folder: Path, *overrides: str, backwards: bool = False, program: str = PLAIN) -> None:
+    def __init__(self, folder: Path, *overrides: str, program: str = PLAIN) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.output = folder.parent / f"{folder.name}.output"
-        arguments = (str(folder), str(self.output), overrides, backwards, program)
+        arguments = (str(folder), str(self.output), overrides, program)
         self.process: BaseProcess = _SERVER.Process(target=_train, args=arguments)
         self.process.start()
 
@@ -64,13 +62,10 @@ class Command:
         return self.output.read_text()
 
 
-def _train(folder: str, output: str, overrides: tuple[str, ...], backwards: bool, program: str) -> None:
+def _train(folder: str, output: str, overrides: tuple[str, ...], program: str) -> None:
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(file, stream)
     os.chdir(folder)
-    if backwards:
-        begin, asked = time.time(), iter(range(10**9))
-        time.time = lambda: begin - 60 * next(asked)
     sys.argv[1:] = overrides
     exec(program, {})

@@ -47,6 +47,19 @@ def run_command(
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def run_python(
+    code: str, *arguments: str, folder: Path | None = None, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run code in a fresh interpreter, without OpenMP's settings but those given."""
+    kept = {name: value for name, value in environment().items() if not name.startswith(("OMP_", "GOMP_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder, env=kept | variables, capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
 def free_port() -> int:
     """A port on which nothing listens."""
     with socket.socket() as tried:

@@ -1,5 +1,5 @@
 """Servers in this process: one that answers as a test says, and a proxy before a tracking server, which can be slow,
-silent, refuse, lose answers, or lead to another server."""
+refuse, lose answers, or lead to another server."""
 
 import http.client
 import threading
@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-LOSE, SILENCE = "lose", "silence"
-"""Fates of a request: its answer is lost; it is never answered."""
+LOSE = "lose"
+"""The fate of a request whose answer is lost."""
 
 
 class Proxy:
@@ -21,7 +21,7 @@ class Proxy:
         self.target = target
         self.delay = 0.0
         self.verdict: Callable[[str, str], int | str | None] = lambda method, path: None
-        """From method and path to None, the HTTP status that refuses the request, `LOSE` or `SILENCE`."""
+        """From method and path to None, the HTTP status that refuses the request, or `LOSE`."""
         self.requests: list[tuple[str, str]] = []
         """Method and path of every request."""
         self.uri = ""
@@ -31,8 +31,6 @@ class Proxy:
         self.requests.append((request.command, request.path))
         time.sleep(self.delay)
         verdict = self.verdict(request.command, request.path)
-        if verdict == SILENCE:
-            time.sleep(120)
         if isinstance(verdict, int):
             reply(request, verdict, b"{}")
             return

@@ -141,18 +141,6 @@ def test_every_documented_command_is_run_or_says_why_not() -> None:
     assert unused == set(), "beginnings of commands that no document has"
 
 
-@pytest.mark.parametrize("target", ["demo", "compare", "best", "learning-rate", "learning-rate-demo"])
-def test_a_target_that_compares_writes_beside_its_runs_unless_another_folder_is_asked_for(target: str) -> None:
-    def planned(*given: str) -> str:
-        line = ["make", "--no-print-directory", "-n", "-o", ".venv/.ready", target, "STORE=here", *given]
-        return subprocess.run(line, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
-
-    assert "experiments/" not in planned()
-    assert '--output "here/' in planned()
-    assert '--output "my results"' in planned("OUTPUT=my results")
-    assert '"tracking.directory=my runs"' in planned("STORE=my runs")
-
-
 @pytest.fixture(scope="module")
 def checkouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """For each walk a copy of the tracked files with this environment, some labelled texts and a tiny IMDb."""

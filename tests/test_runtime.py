@@ -11,18 +11,10 @@ import psutil
 import pytest
 import torch
 
-from processes import wait_for
+from processes import run_python, wait_for
 from sentiment_rnn import runtime
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-def run_python(code: str) -> list[str]:
-    """Standard output, in lines, of a fresh interpreter."""
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=environment)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -51,7 +43,7 @@ def test_the_accelerator_is_what_there_is_and_the_precision_what_it_computes_fas
 def test_cores_are_those_that_this_process_may_use() -> None:
     one = min(os.sched_getaffinity(0))
     pin = f"import os; os.sched_setaffinity(0, [{one}]); "
-    assert run_python(f"{pin}from sentiment_rnn import runtime; print(runtime.cores())") == ["1"]
+    assert run_python(f"{pin}from sentiment_rnn import runtime; print(runtime.cores())").stdout == "1\n"
 
 
 # 1e-40 as a product, since a flushed literal would be zero before a thread sees it; its bits, since a flushing
@@ -63,7 +55,9 @@ print(torch.get_num_threads(), product.view(torch.int32).ne(0).sum().item())
 
 
 def test_prepare_flushes_denormals_in_every_thread_and_sets_their_number() -> None:
-    assert run_python(f"import torch; from sentiment_rnn import runtime; runtime.prepare(4){MULTIPLY}") == ["4 0"]
+    assert (
+        run_python(f"import torch; from sentiment_rnn import runtime; runtime.prepare(4){MULTIPLY}").stdout == "4 0\n"
+    )
 
 
 ALLOCATE = """
@@ -81,7 +75,7 @@ print(held, freed, runtime.peak_memory())
 
 @linux_only
 def test_the_peak_of_an_earlier_job_is_forgotten() -> None:
-    held, freed, after = map(int, run_python(ALLOCATE)[0].split())
+    held, freed, after = map(int, run_python(ALLOCATE).stdout.split())
     assert held >= 300 << 20
     assert freed >= held - (1 << 20)  # a peak does not fall by itself; the kernel counts in batches of pages
     assert after <= held - (250 << 20)
@@ -100,8 +94,8 @@ for _ in range(20):
     torch.ones(32 << 18)  # 32 MiB, 8,192 pages
 print(faults() - before)
 """
-    returned = int(run_python(code.format(keep="True"))[0])
-    kept = int(run_python(code.format(keep="runtime.keep_freed_memory()"))[0])
+    returned = int(run_python(code.format(keep="True")).stdout)
+    kept = int(run_python(code.format(keep="runtime.keep_freed_memory()")).stdout)
     assert kept < returned / 4
 
 

@@ -14,7 +14,6 @@ import pytest
 from bs4 import BeautifulSoup
 from selenium import webdriver
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 KEY_PAGES = (
@@ -95,25 +94,4 @@ def test_a_page_fits_its_window_and_its_figures_can_be_read(
         assert behind == "rgb(255, 255, 255)"
     loaded = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert [address for address in loaded if not address.startswith(("file:", "data:"))] == []
-    assert browser.get_log("browser") == []
-
-
-@pytest.mark.slow
-def test_the_search_finds_a_page_from_disk(opened: Callable[..., webdriver.Chrome]) -> None:
-    browser = opened("search.html?q=neighbor")
-    WebDriverWait(browser, 10).until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#search-results li a"))
-    found = [link.get_attribute("href") for link in browser.find_elements(By.CSS_SELECTOR, "#search-results li a")]
-    assert any("/experiments/benchmarks/README.html" in address for address in found)
-    assert browser.get_log("browser") == []
-
-
-@pytest.mark.slow
-def test_the_first_page_opens_and_leads_to_the_report(opened: Callable[..., webdriver.Chrome]) -> None:
-    browser = opened("index.html")
-    WebDriverWait(browser, 10).until(lambda _: browser.find_elements(By.LINK_TEXT, "the report"))
-    link = browser.find_element(By.LINK_TEXT, "the report")
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", link)
-    link.click()
-    browser.find_element(By.CSS_SELECTOR, "#texts button").click()
-    assert browser.find_element(By.ID, "said").text.startswith("At the end: LSTM")
     assert browser.get_log("browser") == []

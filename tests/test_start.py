@@ -1,18 +1,14 @@
 """Commands promise to start without the libraries that they do not need: those are most of the wait."""
 
 import json
-import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from processes import environment, training_that
+from processes import run_python, training_that
 from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.inference.package import Package, write_package
-from sentiment_rnn.sweeps.launch import PreparationCallback
 from sentiment_rnn.tracking.models import PACKAGE, log_model, register
 from sentiment_rnn.tracking.store import open_store
 
@@ -36,19 +32,9 @@ TINY = (
 ).split()
 
 
-def run_python(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A fresh interpreter in `folder`."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=folder, env=environment(), capture_output=True, text=True, timeout=280,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
 def loaded(code: str, folder: Path, *arguments: str) -> set[str]:
     """Modules that are loaded where `code` prints `SHOWN`."""
-    return set(json.loads(run_python(code, folder, *arguments).stdout.splitlines()[-1]))
+    return set(json.loads(run_python(code, *arguments, folder=folder).stdout.splitlines()[-1]))
 
 
 @pytest.fixture
@@ -79,19 +65,6 @@ def test_a_run_loads_what_records_its_end_after_its_training(tmp_path: Path) -> 
     assert {"lightning", "mlflow"} <= modules
     assert {*FOR_THE_END, *FOR_OTHERS} & modules == set()
     assert not any(name.startswith("sentiment_rnn.report") for name in modules)
-
-
-JOB = """
-import json, pickle, sys
-callback = pickle.loads(bytes.fromhex(sys.argv[1]))
-assert type(callback).__name__ == "PreparationCallback"
-"""
-
-
-def test_a_job_of_a_sweep_loads_no_more_than_a_run(tmp_path: Path) -> None:
-    pickled = pickle.dumps(PreparationCallback()).hex()
-    modules = loaded(f"{JOB}print({SHOWN})", tmp_path, pickled)
-    assert {*FOR_THE_END, *FOR_OTHERS} & modules == set()
 
 
 @pytest.mark.parametrize(
