@@ -11,26 +11,27 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
+import psutil
 import pytest
 import requests
-from mlflow import MlflowClient
+from mlflow.entities import Run
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 import in_process
-from processes import LIBRARY_WARNING, Ask, environment, free_port, wait_for, wait_for_answer
+from processes import LIBRARY_WARNING, Ask, environment, free_port, run_python, wait_for_answer
 from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.loading import source_of
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.inference.predictions import Predictions
 from sentiment_rnn.report.pages import OF_THE_GRAMMAR
 from sentiment_rnn.tracking.models import register
 from sentiment_rnn.tracking.results import RecordedRun
-from sentiment_rnn.tracking.store import Store
+from sentiment_rnn.tracking.store import Store, existing_store
 from sentiment_rnn.tracking.sweeps import find_sweep
 
 SMALL = [
@@ -53,21 +54,13 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store(compared: Path) -> Store:
-    client = MlflowClient(f"sqlite:///{compared}/runs/mlflow.db")
-    (experiment,) = (e for e in client.search_experiments() if e.name == "sentiment_rnn")
-    return Store(client, f"sqlite:///{compared}/runs/mlflow.db", experiment.experiment_id, compared / "runs")
+    """Its store."""
+    return existing_store(TrackingConfig(None, str(compared / "runs"), "sentiment_rnn"))
 
 
-def run_of(store: Store, alias: str) -> Any:
+def run_of(store: Store, alias: str) -> Run:
+    """The run of a registered model."""
     return store.client.get_run(store.client.get_model_version_by_alias("demo", alias).run_id)
-
-
-def test_the_champion_is_the_best_on_validation(store: Store) -> None:
-    runs = {alias: run_of(store, alias) for alias in ("champion", "rnn", "lstm")}
-    assert runs["rnn"].data.params["encoder.name"] == "rnn"
-    assert runs["lstm"].data.params["encoder.name"] == "lstm"
-    best = max((runs["rnn"], runs["lstm"]), key=lambda run: run.data.metrics["val/best_accuracy"])
-    assert runs["champion"].info.run_id == best.info.run_id
 
 
 def test_a_command_says_which_registered_model_answers(compared: Path, store: Store, ask: Ask) -> None:
@@ -112,10 +105,8 @@ def test_what_a_store_refuses_to_keep_is_written_and_shown_all_the_same(
     monkeypatch.setattr("sentiment_rnn.tracking.sweeps.log_comparison", refuse)
     said = ask("compare", compared, "mine", "--register", "--output", f"{tmp_path}/compared", status=1)
     assert {path.name for path in (tmp_path / "compared").iterdir()} == {"table.md", "results.csv", "comparison.png"}
-    assert f"Figure: {tmp_path}/compared/comparison.png" in said.stdout
-    assert "Mean ± standard deviation" in said.stdout
     assert "registered" not in said.stdout
-    assert said.stderr.strip().splitlines() == ["error: the server refuses this user (403)"]
+    assert said.stderr == "error: the server refuses this user (403)\n"
 
 
 LOADING = """
@@ -138,11 +129,7 @@ def test_mlflow_alone_gives_a_runs_own_test_predictions_in_a_place_of_its_own(
     source = source_of(RecordedRun(store, run).config.data)
     texts = [review.text for review in source.read()["test"]]
     (tmp_path / "texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-    done = subprocess.run(
-        [sys.executable, "-c", LOADING, "model", "texts.jsonl", "answers.jsonl"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=280, env=environment(),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run_python(LOADING, "model", "texts.jsonl", "answers.jsonl", folder=tmp_path)
     answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
     np.testing.assert_array_equal(
         np.array([answer["probability"] for answer in answers], dtype=np.float32), recorded.probabilities
@@ -196,6 +183,8 @@ def test_a_run_and_a_folder_can_be_asked_too(
         (("--run", "", "good"), "run=: no such run"),
         (("--model", "demo@none", "good"), "model=demo@none: not in"),
         (("--model", "other", "good"), "model=other: not in"),
+        (("--model", "demo/9", "good"), "model=demo/9: not in"),
+        (("--model", "models:/", "good"), "compare --register registers a sweep's best"),
         (("--model", "./runs", "good"), "no MLflow model of this project"),
         (("--store", "nowhere", "good"), "--store=nowhere: no runs there"),
         (("--run", "a", "--model", "b", "good"), "two models"),
@@ -218,9 +207,7 @@ def test_evaluate_finds_the_runs_own_score_and_records_it_under_the_run(
     rows = [{"Text": review.text, "Sentiment": review.label, "id": n // 2} for n, review in enumerate(reviews["test"])]
     (tmp_path / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     columns = ("--text", "Text", "--label", "Sentiment", "--id", "id")
-    shown = ask("evaluate", compared, str(tmp_path / "test.jsonl"), *columns).stdout
-    assert "recorded as run" in shown
-    assert "read before" not in shown
+    ask("evaluate", compared, str(tmp_path / "test.jsonl"), *columns)
     (recorded,) = (
         child for child in store.client.search_runs([store.experiment_id])
         if child.data.tags.get("sentiment_rnn.evaluation") == "test.jsonl"
@@ -237,13 +224,8 @@ def test_evaluate_finds_the_runs_own_score_and_records_it_under_the_run(
     )
     warned = ask("evaluate", compared, str(seen), "--no-log").stdout
     assert "note: this model has read generated reviews alone" in warned
-    assert "trained or chosen on 30, or on ones it reads alike; no other is left" in warned
-
-
-def test_evaluate_in_json_is_an_object_and_nothing_else(ask: Ask, compared: Path, tmp_path: Path) -> None:
-    (tmp_path / "rows.csv").write_text("text,label\ngood film,1\nbad film,0\n")
-    scores = json.loads(ask("evaluate", compared, str(tmp_path / "rows.csv"), "--json", "--no-log").stdout)
-    assert scores["texts"] == 2
+    assert "trained or chosen on 30" in warned
+    assert json.loads(ask("evaluate", compared, str(seen), "--json", "--no-log").stdout)["texts"] == 30
 
 
 def test_inspect_writes_a_page_of_two_models_side_by_side(
@@ -257,20 +239,12 @@ def test_inspect_writes_a_page_of_two_models_side_by_side(
     assert said.splitlines()[-1] == f"page: {(tmp_path / 'page.html').as_uri()}"
     page = (tmp_path / "page.html").read_text()
     assert page.count("data-model=") == 2
-    done = ask("inspect", compared, " ", status=1)
-    assert "nothing to inspect" in done.stderr
-
-
-class Served(NamedTuple):
-    """A server at work."""
-
-    process: "subprocess.Popen[str]"
-    address: str
+    assert "nothing to inspect" in ask("inspect", compared, " ", status=1).stderr
 
 
 @pytest.fixture(scope="module")
-def serving(compared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server with its page, until the tests are through; then it leaves nothing of the models behind."""
+def serving(compared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, psutil.Process]]:
+    """Address and process of a server with its page. At its end it leaves nothing of the models behind."""
     port, temporary = free_port(), tmp_path_factory.mktemp("served")
     process = subprocess.Popen(
         [sys.executable, "-m", "sentiment_rnn", "serve", "--port", str(port)],
@@ -279,21 +253,19 @@ def serving(compared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     wait_for_answer(f"{address}/ping", process)
-    yield Served(process, address)
+    yield address, psutil.Process(process.pid)
     assert list(temporary.iterdir())
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
     assert not list(temporary.iterdir())
-    assert "Traceback" not in output
-    assert "ERROR" not in output
-    assert not LIBRARY_WARNING.search(output), output
+    assert not re.search(f"Traceback|ERROR|{LIBRARY_WARNING.pattern}", output, re.MULTILINE), output
 
 
 @pytest.fixture
-def server(serving: Served) -> str:
+def server(serving: tuple[str, psutil.Process]) -> str:
     """Its address."""
-    return serving.address
+    return serving[0]
 
 
 def test_curl_gets_what_predict_says(ask: Ask, compared: Path, server: str) -> None:
@@ -305,26 +277,23 @@ def test_curl_gets_what_predict_says(ask: Ask, compared: Path, server: str) -> N
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     said = ask("predict", compared, "--json", "i really liked the movie", "awful").stdout
-    expected = [json.loads(line) for line in said.splitlines()]
     answers = json.loads(done.stdout)["predictions"]
-    assert [round(answer["probability"], 6) for answer in answers] == [e["probability"] for e in expected]
-    assert [answer["label"] for answer in answers] == [e["label"] for e in expected]
+    for line, answer in zip(said.splitlines(), answers, strict=True):
+        assert json.loads(line) == answer | {"probability": round(answer["probability"], 6)}
 
 
-def peak_memory(process: "subprocess.Popen[Any]") -> int:
-    """Most resident bytes of a process since `clear_refs` was written."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
-
-
-def test_a_body_of_two_hundred_megabytes_is_a_clear_413_and_takes_no_memory(serving: Served) -> None:
+def test_a_body_of_two_hundred_megabytes_is_a_clear_413_and_takes_no_memory(
+    serving: tuple[str, psutil.Process],
+) -> None:
+    address, process = serving
     body = json.dumps({"inputs": {"text": ["good film " * 20_000_000]}}).encode()
-    Path(f"/proc/{serving.process.pid}/clear_refs").write_text("5")
-    before = peak_memory(serving.process)
+    Path(f"/proc/{process.pid}/clear_refs").write_text("5")  # the peak is that of now
+    before = process.memory_info().rss
     # A client that keeps its connection, as curl and browsers do: another one sees the connection end while it sends.
-    refused = requests.post(f"{serving.address}/invocations", body, headers={"Content-Type": "application/json"})
+    refused = requests.post(f"{address}/invocations", body, headers={"Content-Type": "application/json"})
     assert (refused.status_code, refused.text) == (413, "Content Too Large")
-    assert peak_memory(serving.process) - before < 20_000_000
+    peak = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+    assert 1024 * int(peak[0]) - before < 20_000_000
 
 
 def test_a_text_that_raises_doubt_is_answered_with_the_reason(server: str) -> None:
@@ -365,46 +334,30 @@ def test_make_ui_prints_the_way_to_the_runs(compared: Path, tmp_path: Path) -> N
     (programs / "python").symlink_to(sys.executable)
     (programs / "mlflow").symlink_to("/bin/true")
     makefile = Path(CONFIGURATION).parent / "Makefile"
+    venv = programs.parent
     asked = [
         "make",
         "--no-print-directory",
         "-f",
         str(makefile),
         "-o",
-        f"{programs.parent}/.ready",
+        f"{venv}/.ready",
         "ui",
-        f"VENV={programs.parent}",
+        f"VENV={venv}",
         "PORT=5",
     ]
-    of_sweep = "experiments/1/runs?viewStateShareKey=sweep&"
-    for store, way in ((compared / "runs", of_sweep), (tmp_path / "none", "experiments?")):
+    for store, way in (
+        (compared / "runs", "experiments/1/runs?viewStateShareKey=sweep&"),
+        (tmp_path / "none", "experiments?"),
+    ):
         done = subprocess.run([*asked, f"STORE={store}"], capture_output=True, text=True, check=True, timeout=60)
         assert done.stdout == f"http://127.0.0.1:5/#/{way}workflowType=machine_learning  (Ctrl-C stops it)\n"
     assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.slow
-def test_make_ui_shows_the_runs_until_it_ends_and_then_its_server_ends_too(compared: Path) -> None:
-    makefile, venv, port = Path(CONFIGURATION).parent / "Makefile", Path(sys.executable).parents[1], free_port()
-    command = ["make", "-f", str(makefile), "-o", f"{venv}/.ready", "ui", f"VENV={venv}", f"STORE={compared / 'runs'}"]
-    shown = subprocess.Popen([*command, f"PORT={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for_answer(f"http://127.0.0.1:{port}/health", shown)
-    finally:
-        shown.terminate()
-        shown.wait(30)
-
-    def ends() -> bool:
-        with socket.socket() as asked:
-            return asked.connect_ex(("127.0.0.1", port)) != 0
-
-    wait_for(ends, 20)
-
-
 def test_a_port_that_is_taken_is_one_line(ask: Ask, compared: Path, server: str) -> None:
     port = server.rpartition(":")[2]
-    done = ask("serve", compared, "--port", port, status=1)
-    assert f"--port={port}: Address already in use; choose another" in done.stderr
+    assert f"--port={port}: Address already in use" in ask("serve", compared, "--port", port, status=1).stderr
 
 
 def test_an_address_that_others_reach_is_served_with_a_warning(
@@ -419,7 +372,6 @@ def test_an_address_that_others_reach_is_served_with_a_warning(
     assert "warning" not in here.stderr
     (line,) = (line for line in everywhere.stderr.splitlines() if line.startswith("warning: --host=0.0.0.0: "))
     assert "whoever reaches this machine" in line
-    assert "nobody is asked for a password" in line
     assert f"It answers to 127.0.0.1, localhost, [::1], 0.0.0.0, {socket.gethostname()}, " in line
 
 
@@ -433,9 +385,7 @@ def test_the_page_has_the_served_model_whatever_its_encoder(
     store.client.delete_registered_model("sentiment")
     assert "page, with rnn and lstm: " in shown
     assert "--allow-host=a*: expected a name" in ask("serve", compared, "--allow-host", "a*", status=1).stderr
-    said = ask("serve", compared, "--host", f"{64 * 'a'}.b", status=1).stderr
-    assert "error: --host=aaa" in said
-    assert said.endswith("; choose another\n")
+    assert "error: --host=aaa" in ask("serve", compared, "--host", f"{64 * 'a'}.b", status=1).stderr
 
 
 def test_a_model_that_names_other_code_is_not_loaded(ask: Ask, compared: Path, store: Store, tmp_path: Path) -> None:
@@ -451,8 +401,7 @@ def test_a_model_that_names_other_code_is_not_loaded(ask: Ask, compared: Path, s
     ):
         assert old in described
         (model / "MLmodel").write_text(described.replace(old, new))
-        for name in ("predict", "serve"):
-            texts = ("good",) if name == "predict" else ()
+        for name, *texts in (("predict", "good"), ("serve",)):
             assert "not loaded" in ask(name, tmp_path, "--model", str(model), *texts, status=1).stderr
     assert not (tmp_path / "ran").exists()
 
