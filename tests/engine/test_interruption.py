@@ -30,11 +30,6 @@ def test_a_signal_is_noted_while_deferred_and_a_second_one_ends_at_once(number: 
             os.kill(os.getpid(), number)
 
 
-def test_a_signal_ends_at_once_where_nothing_defers_it() -> None:
-    with Interruption(), pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGUSR2)
-
-
 def test_a_schedulers_handler_is_called_at_the_end_and_may_go_on() -> None:
     seen = []
     signal.signal(signal.SIGUSR2, lambda number, _: seen.append(number))

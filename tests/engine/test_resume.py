@@ -1,6 +1,7 @@
-"""Runs that break off where a checkpoint says less than usual: behind the last epoch, by a scheduler, on several
-devices. Who gives the same command again gets an undisturbed run."""
+"""Whoever interrupts a run, within an epoch or behind the last one, and gives the same command again is promised that
+nothing of the result tells of it."""
 
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -13,8 +14,44 @@ import torch
 from sentiment_rnn.engine import train as engine
 from sentiment_rnn.engine.resume import LastCheckpoint
 from sentiment_rnn.engine.train import train
-from short_runs import ADDING, config_of
+from short_runs import ADDING, BAG, LSTM, REVIEWS, assert_equal_states, config_of, signal_after
 from stored_runs import last_run, rows, runs_in
+
+LANGUAGE_MODEL = (*REVIEWS, "task=language_model", "task.samples=20", "encoder=lstm", "encoder.hidden_size=12")
+KEPT = "trainer.keep_epochs=true"
+"""Every epoch's checkpoint stays."""
+
+
+@pytest.mark.parametrize(
+    ("task", "steps", "number"),
+    [
+        pytest.param(LSTM, 3, signal.SIGTERM, id="lstm"),
+        pytest.param(LANGUAGE_MODEL, 3, signal.SIGINT, id="language model"),
+        pytest.param(BAG, 10, signal.SIGUSR2, id="bag", marks=pytest.mark.slow),
+        pytest.param(ADDING, 7, signal.SIGINT, id="adding", marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_that_was_interrupted_within_an_epoch_ends_as_an_undisturbed_one(
+    task: tuple[str, ...], steps: int, number: int, tmp_path: Path
+) -> None:
+    disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
+    with pytest.MonkeyPatch.context() as patched:
+        signal_after(patched, steps, number)
+        with pytest.raises(KeyboardInterrupt):
+            train(config_of(disturbed, task, KEPT), [])
+    client, interrupted = last_run(disturbed)
+    assert interrupted.info.status == "KILLED"
+    logged = [point.step for point in client.get_metric_history(interrupted.info.run_id, "train/loss")]
+    assert logged == list(range(steps))
+    train(config_of(disturbed, task, KEPT), [])
+    train(config_of(undisturbed, task, KEPT), [])
+    (resumed,), (expected,) = (runs_in(folder)[1] for folder in (disturbed, undisturbed))
+    assert (resumed.info.run_id, resumed.info.status) == (interrupted.info.run_id, "FINISHED")
+    assert rows(client, resumed) == rows(runs_in(undisturbed)[0], expected)
+    assert len(client.get_metric_history(resumed.info.run_id, "train/epoch_seconds")) == 2
+    states = [torch.load(next(folder.rglob("epoch1.ckpt")), weights_only=True) for folder in (disturbed, undisturbed)]
+    assert_equal_states(*(state["state_dict"] for state in states))
+    assert not [*tmp_path.rglob("last.ckpt")], "a finished run does not resume"
 
 
 @pytest.mark.parametrize(
@@ -43,24 +80,6 @@ def test_a_run_that_was_interrupted_behind_its_last_epoch_trains_no_further(
     (client, (resumed,)), (other, (expected,)) = runs_in(disturbed), runs_in(undisturbed)
     assert resumed.info.status == "FINISHED"
     assert rows(client, resumed) == rows(other, expected)
-
-
-def test_a_scheduler_that_stops_the_process_by_systemexit_is_not_taken_for_ctrl_c(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    stop = SystemExit(-1)
-
-    def requeue(*_: object) -> None:
-        raise stop
-
-    caplog.set_level("INFO")
-    monkeypatch.setattr(engine.EpochTimer, "on_train_epoch_start", requeue)
-    with pytest.raises(SystemExit) as left:
-        train(config_of(tmp_path, ADDING), [])
-    assert left.value is stop
-    run = last_run(tmp_path)[1]
-    assert run.info.status == "KILLED"
-    assert f"run {run.info.run_id} was interrupted; the same command resumes it" in caplog.text
 
 
 def device(rank: int) -> pl.Trainer:
