@@ -15,7 +15,6 @@ from sentiment_rnn.report.comparison import (
     Arm,
     arms_of,
     arms_of_sweeps,
-    columns_of,
     differences,
     in_words,
     lag_table,
@@ -25,7 +24,6 @@ from sentiment_rnn.report.comparison import (
     table,
     tables_of,
 )
-from sentiment_rnn.report.comparison_figure import comparison_figure
 from sentiment_rnn.report.statistics import accuracy_difference
 from sentiment_rnn.tracking.names import CODE_TAG, IDENTITY_TAG
 from sentiment_rnn.tracking.results import RecordedRun
@@ -107,8 +105,8 @@ def test_a_key_is_shown_by_the_shortest_ending_that_no_other_has(keys: list[str]
 
 def test_an_override_that_an_encoder_has_no_use_for_is_not_in_the_name_of_its_row() -> None:
     runs = [labelled(encoder, encoder__layers=n) for encoder, n in (("lstm", "1"), ("lstm", "2"), ("bag", "1"))]
-    for run in runs:
-        run.config.encoder.layers = None if run.encoder == "bag" else int(run.overrides["encoder.layers"])
+    for run, layers in zip(runs, (1, 2, None), strict=True):
+        run.config.encoder.layers = layers
     assert set(names_of(*runs)) == {"lstm, layers=1", "lstm, layers=2", "bag"}
 
 
@@ -208,32 +206,19 @@ def test_the_csv_has_a_row_a_run_with_every_metric_and_a_blank_for_one_that_it_l
         run_result("lstm, hidden_size=64", 0, validation=0.9),
         run_result("lstm, hidden_size=8", 0),
     ]
-    rows = list(csv.DictReader(io.StringIO(results_csv(arms_of(runs)))))
-    assert list(rows[0]) == [
-        "arm", "label", "pooling", "learning_rate", "seed",
-        *(column.metric for column in columns_of([])), "test_reviews",
-    ]  # fmt: skip
-    assert [(row["arm"], row["seed"]) for row in rows] == [
-        ("lstm, hidden_size=64", "0"), ("lstm, hidden_size=64", "1"), ("lstm, hidden_size=8", "0"),
-    ]  # fmt: skip
-    assert [row["test/loss"] for row in rows] == ["", "0.123457", ""]
-    assert [row["memory/peak_bytes"] for row in rows] == ["", "123456789012", ""]
-    assert [row["val/best_accuracy"] for row in rows] == ["0.9", "0.8", "0.8"]
-    assert {row["parameters"] for row in rows} == {"2583205"}
-    assert {row["learning_rate"] for row in rows} == {"0.002"}
-    assert {row["pooling"] for row in rows} == {"last"}
+    rows = csv.DictReader(io.StringIO(results_csv(arms_of(runs))))
+    shown = "arm", "seed", "test/loss", "memory/peak_bytes", "val/best_accuracy", "parameters", "learning_rate"
+    assert [tuple(row[name] for name in shown) for row in rows] == [
+        ("lstm, hidden_size=64", "0", "", "", "0.9", "2583205", "0.002"),
+        ("lstm, hidden_size=64", "1", "0.123457", "123456789012", "0.8", "2583205", "0.002"),
+        ("lstm, hidden_size=8", "0", "", "", "0.8", "2583205", "0.002"),
+    ]
 
 
 def test_a_metric_that_runs_log_of_their_test_has_a_column_by_itself() -> None:
     arms = arms_of([run_result("lstm", 0, test__word_recall=0.25), run_result("lstm", 1, test__word_recall=0.75)])
-    assert "test/loss,test/loss_calibrated,test/calibration_error_calibrated,test/word_recall,train" in results_csv(
-        arms
-    )
+    assert ",test/word_recall,train" in results_csv(arms)
     columns, (row,) = table(arms)
-    assert columns == (
-        "arm", "pooling", "learning rate", "parameters", "validation accuracy", "test accuracy", "F1", "AUROC",
-        "word recall", "s / epoch", "tokens / s",
-    )  # fmt: skip
     assert dict(zip(columns, row, strict=True))["word recall"] == "0.500 ± 0.354"
 
 
@@ -254,10 +239,6 @@ def test_the_columns_of_the_lag_table_share_out_all_lags(farthest: int) -> None:
     assert [len(row) for row in shown.rows] == [len(shown.columns)]
 
 
-def test_reviews_without_lags_have_no_lag_table() -> None:
-    assert lag_table(arms_of([run_result("rnn", lags=np.full(20, -1, dtype=np.int32))])) is None
-
-
 def test_a_cell_of_the_lag_table_is_the_accuracy_at_those_lags() -> None:
     near, far = LAGS <= 4, LAGS > 10
     runs = [run_result("rnn", 0, near), run_result("rnn", 1, near | far), run_result("lstm", validation=0.9)]
@@ -273,7 +254,8 @@ def test_in_words_a_comparison_is_each_arms_worst_and_best_seed_in_all_and_at_th
         "Test reviews judged rightly: lstm 100 %, rnn 20 to 95 % by seed.",
         f"With the deciding clause 14{DASH}20 tokens from the end: lstm 100 %, rnn 0 to 86 % by seed.",
     ]
-    assert len(in_words(arms_of([run_result("rnn", lags=np.full(20, -1, dtype=np.int32))]))) == 1
+    without_lags = arms_of([run_result("rnn", lags=np.full(20, -1, dtype=np.int32))])
+    assert (lag_table(without_lags), len(in_words(without_lags))) == (None, 1)
 
 
 def test_a_seed_that_read_other_test_reviews_is_scored_by_its_own_lags() -> None:
@@ -284,8 +266,6 @@ def test_a_seed_that_read_other_test_reviews_is_scored_by_its_own_lags() -> None
     shown = lag_table(arms, bins=2)
     assert shown
     assert shown.rows == [("rnn", "100.0 ± 0.0 %", "0.0 ± 0.0 %")]
-    (axes,) = comparison_figure(arms, "mine", ["lag"]).axes
-    assert list(axes.lines[0].get_ydata()) == [1, 0]
 
 
 def of_sweep(

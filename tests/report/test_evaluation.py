@@ -52,16 +52,15 @@ def test_the_scores_count_what_is_right(predictor: Predictor) -> None:
 def test_parts_add_up_to_the_whole(predictor: Predictor) -> None:
     whole = rows(predictor, {2})
     halves = [Rows(whole.texts[:3], whole.labels[:3], []), Rows(whole.texts[3:], whole.labels[3:], [])]
-    together, apart = scores(judge(predictor, [whole])), scores(judge(predictor, halves))
-    assert together == pytest.approx(apart, abs=1e-6)
+    assert scores(judge(predictor, [whole])) == pytest.approx(scores(judge(predictor, halves)), abs=1e-6)
 
 
 def test_texts_without_a_token_are_counted_and_in_no_score(predictor: Predictor) -> None:
-    texts, labels = rows(predictor, set()).texts, rows(predictor, set()).labels
-    evaluation = judge(predictor, [Rows([*texts, "", None, " "], [*labels, 1, 0, 1], [])])
-    assert "3 more texts" in str(tables(evaluation, scores(evaluation))[0].rows)
-    assert scores(evaluation)["texts"] == 8
-    assert scores(evaluation)["accuracy"] == 1
+    whole = rows(predictor, set())
+    evaluation = judge(predictor, [Rows([*whole.texts, "", None, " "], [*whole.labels, 1, 0, 1], [])])
+    values = scores(evaluation)
+    assert "3 more texts" in str(tables(evaluation, values))
+    assert (values["texts"], values["accuracy"]) == (8, 1)
     with pytest.raises(UserError, match="nothing to judge"):
         judge(predictor, [Rows(["", None], [0, 1], [])])
 
@@ -70,7 +69,6 @@ def test_texts_of_the_training_data_are_found_whatever_their_case_and_markup(pre
     texts: list[str | None] = ["The  film was GOOD.<br />", "bad film!", "the film was bad ."]
     evaluation = judge(predictor, [Rows(texts, [1, 0, 0], [])])
     assert evaluation.seen.tolist() == [True, True, False]
-    assert evaluation.accuracy_unseen is not None
     assert scores(evaluation)["texts_seen_in_training"] == 2
     assert "accuracy_without_seen" in scores(evaluation)
     assert judge(predictor, [Rows(["bad film !"], [0], [])]).accuracy_unseen is None
@@ -79,9 +77,7 @@ def test_texts_of_the_training_data_are_found_whatever_their_case_and_markup(pre
 def test_consistency_asks_for_every_text_of_an_identifier(predictor: Predictor) -> None:
     identifiers = ["x", "x", "y", "y", "z", "z", "alone", "other"]
     evaluation = judge(predictor, [rows(predictor, {1, 6}, identifiers)])
-    assert evaluation.consistency is not None
-    assert scores(evaluation)["consistency"] == evaluation.consistency.estimate == pytest.approx(2 / 3)
-    assert tables(evaluation, scores(evaluation))[0].rows[-1][1].endswith("identifiers have all their texts right")
+    assert scores(evaluation)["consistency"] == pytest.approx(2 / 3)
     assert judge(predictor, [rows(predictor, set())]).consistency is None
     assert judge(predictor, [rows(predictor, set(), list("abcdefgh"))]).consistency is None
 
@@ -89,7 +85,7 @@ def test_consistency_asks_for_every_text_of_an_identifier(predictor: Predictor) 
 def test_one_label_alone_has_no_area_under_the_curve(predictor: Predictor) -> None:
     evaluation = judge(predictor, [Rows(["good", "bad"], [1, 1], [])])
     assert "auroc" not in scores(evaluation)
-    assert any("one label only" in str(row) for row in tables(evaluation, scores(evaluation))[0].rows)
+    assert "one label only" in str(tables(evaluation, scores(evaluation)))
 
 
 def test_the_scores_before_the_temperature_are_those_of_a_model_without_one(
@@ -100,12 +96,9 @@ def test_the_scores_before_the_temperature_are_those_of_a_model_without_one(
     with_temperature, without = scores(judge(hot, [labelled])), scores(judge(plain, [labelled]))
     assert with_temperature["loss_uncalibrated"] == pytest.approx(without["loss"], abs=1e-5)
     assert with_temperature["loss"] != pytest.approx(without["loss"], abs=1e-3)
-    assert np.isclose(without["loss_uncalibrated"], without["loss"], atol=1e-6)
     shown = dict(tables(judge(hot, [labelled]), with_temperature)[0].rows)
-    for name, key in (("calibration error", "calibration_error"), ("cross-entropy [nats]", "loss")):
-        assert shown[name] == (
-            f"{with_temperature[key]:.3f} with temperature 3.00, as answered; {without[key]:.3f} without"
-        )
+    assert shown["cross-entropy [nats]"].startswith(f"{with_temperature['loss']:.3f} with temperature 3.00")
+    assert f"{without['loss']:.3f} without" in shown["cross-entropy [nats]"]
 
 
 def made_overconfident(factor: float, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -38,11 +38,6 @@ def normal(random: np.random.Generator, shape: tuple[int, int], mean: float) -> 
     return random.normal(mean, 0.02, shape)
 
 
-def clusters(random: np.random.Generator, shape: tuple[int, int], learns: float) -> np.ndarray:
-    """Accuracies [trials, seeds] on 2,000 reviews of seeds that learn, with some probability, or stay at chance."""
-    return random.binomial(2000, np.where(random.random(shape) < learns, 1.0, 0.5)) / 2000
-
-
 def coverage(intervals: Iterable[Interval], truth: float) -> float:
     """How often the intervals hold the true value."""
     return float(np.mean([interval.low <= truth <= interval.high for interval in intervals]))
@@ -57,18 +52,6 @@ def test_of_normal_outcomes_intervals_hold_the_true_value_about_as_often_as_they
     assert coverage(map(t_interval, first), 0.8) == pytest.approx(0.95, abs=0.02)
     # With few seeds Welch's interval is a little too wide, never too narrow.
     assert 0.94 <= coverage(map(welch_interval, first, second), 0.1) <= 0.98
-
-
-@pytest.mark.parametrize(
-    ("seeds", "learns", "expected"),
-    [(3, 0.5, 0.75), (10, 0.9, 0.65)],
-)
-def test_the_t_interval_of_outcomes_in_two_clusters_fails_where_all_seeds_may_come_from_one(
-    seeds: int, learns: float, expected: float
-) -> None:
-    # Three seeds of one cluster (1/8 for either) show none of the spread; neither do ten when nine in ten learn.
-    outcomes = clusters(np.random.default_rng(seeds), (TRIALS, seeds), learns)
-    assert coverage(map(t_interval, outcomes), 0.5 + learns / 2) == pytest.approx(expected, abs=0.04)
 
 
 def test_an_accuracy_and_a_difference_stay_in_their_bounds() -> None:
