@@ -79,28 +79,11 @@ def test_a_store_that_is_killed_while_it_is_made_can_be_opened(delay: float, tmp
     assert open_store(tracking(tmp_path / "runs")).experiment_id
 
 
-def test_a_folder_under_a_file_is_one_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"tracking.directory=.*file/runs: cannot be written"):
-        open_store(tracking(tmp_path / "file" / "runs"))
-
-
-def test_a_store_that_is_only_read_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"tracking.directory=.*runs: no runs there; train first"):
-        existing_store(tracking(tmp_path / "runs"))
-    assert list(tmp_path.iterdir()) == []
-    open_store(tracking(tmp_path / "runs"))
-    with pytest.raises(UserError, match="no experiment other there, or it was deleted in MLflow; train first"):
-        existing_store(tracking(tmp_path / "runs", experiment="other"))
-    assert open_store(tracking(tmp_path / "runs")).client.get_experiment_by_name("other") is None
-
-
 def test_where_to_look_is_a_command_or_the_address_of_a_server(tmp_path: Path) -> None:
     store = open_store(tracking(tmp_path / "runs"))
-    assert store.client.get_experiment(store.experiment_id).artifact_location == f"file://{tmp_path}/runs/artifacts"
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in where_to_look(store)
-    page = f"http://127.0.0.1:5000/#/experiments/{store.experiment_id}/runs?viewStateShareKey=sweep"
-    assert where_to_look(replace(store, uri="http://127.0.0.1:5000")) == f"see the runs: {page}"
+    page = f"http://127.0.0.1:5000/#/experiments/{store.experiment_id}/runs"
+    assert page in where_to_look(replace(store, uri="http://127.0.0.1:5000"))
 
 
 def test_a_server_that_accepts_and_says_nothing_is_one_line_within_ten_seconds(tmp_path: Path) -> None:
@@ -118,11 +101,3 @@ def test_a_deleted_experiment_is_one_line(tmp_path: Path) -> None:
         existing_store(tracking(tmp_path / "runs"))
     with pytest.raises(UserError, match=r"^tracking\.experiment=here: deleted in MLflow; .*restore"):
         open_store(tracking(tmp_path / "runs"))
-
-
-@pytest.mark.parametrize("uri", ["postgresql://me:secret@host/db", "nonsense://x", "runs"])
-def test_an_address_that_is_no_store_is_one_line_without_its_password(uri: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^tracking.uri: expected a server, .* \(make server\)") as refused:
-        open_store(tracking(tmp_path, uri=uri))
-    assert "secret" not in str(refused.value)
-    assert list(tmp_path.iterdir()) == []

@@ -13,8 +13,8 @@ from mlflow.entities import Run, ViewType
 
 from processes import wait_for
 from sentiment_rnn.config.run import RunConfig
+from sentiment_rnn.config.sections import TrackingConfig
 from sentiment_rnn.config.store import run_config
-from sentiment_rnn.engine.train import train
 from sentiment_rnn.tasks.job import identity_of, job_of
 from sentiment_rnn.tracking import run as tracked
 from sentiment_rnn.tracking.checkpoints import LAST, CheckpointFiles, CheckpointFolder
@@ -22,24 +22,10 @@ from sentiment_rnn.tracking.description import description_of
 from sentiment_rnn.tracking.names import PROTOCOL_VARIABLE
 from sentiment_rnn.tracking.run import DivergedError, PrunedError, TrackedRun, start, tracked_run
 from sentiment_rnn.tracking.store import Store, open_store
-from short_runs import ADDING, config_of
-from stored_runs import rows, runs_in
+from short_runs import ADDING
+from stored_runs import rows
 
 CURVE = [("loss", step, step / 7) for step in range(4)]
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A store for all tests of this file: making a database takes longer than any of them."""
-    folder = tmp_path_factory.mktemp("store")
-    return open_store(run_config(f"tracking.directory={folder}").tracking)
-
-
-@pytest.fixture
-def store(shared: Store, tmp_path: Path) -> Store:
-    """An experiment of the test's own, its artifacts and checkpoints in a folder of its own."""
-    made = shared.client.create_experiment(tmp_path.name, (tmp_path / "artifacts").as_uri())
-    return Store(shared.client, shared.uri, made, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -85,17 +71,6 @@ def runs(store: Store) -> list[Run]:
     """All runs of the experiment, the oldest first, also the deleted ones."""
     found = store.client.search_runs([store.experiment_id], run_view_type=ViewType.ALL, order_by=["start_time"])
     return list(found)
-
-
-def test_a_finished_run_is_returned_with_its_score_and_is_not_trained_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-    scores = [train(config_of(tmp_path, ADDING, *more), []) for more in ((), ("study=of another name",))]
-    (run,) = runs_in(tmp_path)[1]
-    assert scores == [run.data.metrics["val/best_loss"]] * 2
-    assert f"(run {run.info.run_id}, which finished before)" in caplog.text
-    assert not [*tmp_path.rglob(LAST)]
 
 
 @pytest.mark.parametrize("sends", [True, False], ids=["sent", "not sent"])
@@ -176,9 +151,7 @@ def test_what_a_folder_keeps_for_one_store_touches_no_run_of_another(
 ) -> None:
     monkeypatch.chdir(tmp_path)  # where MLflow leaves the artifacts of a store that is named by its address
     broken = break_off(store, config, KeyboardInterrupt())
-    other = open_store(
-        run_config(f"tracking.uri=sqlite:///{tmp_path}/other.db", f"tracking.directory={tmp_path}").tracking
-    )
+    other = open_store(TrackingConfig(f"sqlite:///{tmp_path}/other.db", str(tmp_path), "sentiment_rnn"))
     there = finish(other, config)
     assert rows(other.client, other.client.get_run(there)) == [*CURVE, ("test/loss", 0, 0.5)]
     assert store.client.get_run(broken).info.status == "KILLED"
@@ -202,18 +175,10 @@ def test_a_run_without_a_score_is_settled_for_its_sweep_and_resumed_by_another(
     assert not {"sentiment_rnn.pruned", "sentiment_rnn.diverged"} & runs(store)[0].data.tags.keys()
 
 
-def test_a_protocol_and_what_a_run_keeps_are_part_of_its_identity_and_how_it_is_shown_is_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def identity(*overrides: str) -> str:
-        return identity_of(job_of(run_config(*ADDING, *overrides)))
-
-    plain = identity()
-    same = ("study=b", "trainer.threads=2", "trainer.checkpoint_minutes=7", "tracking.directory=elsewhere")
-    assert {identity(override) for override in same} == {plain}
-    others = {identity(override) for override in ("seed=1", "tracking.record=results", "trainer.keep_epochs=true")}
+def test_the_protocol_of_a_study_is_part_of_the_identity_of_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = identity_of(job_of(run_config(*ADDING)))
     monkeypatch.setenv(PROTOCOL_VARIABLE, "a protocol")
-    assert len({plain, identity(), *others}) == 5
+    assert identity_of(job_of(run_config(*ADDING))) != plain
 
 
 def test_the_use_of_the_machine_is_recorded_once_for_each_step_of_a_run_that_resumes(
