@@ -3,8 +3,6 @@
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from sentiment_rnn.config.schema import validated
-from sentiment_rnn.config.sections import SearchConfig
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.sweeps.space import space_of
 
@@ -60,13 +58,3 @@ def test_what_is_no_space_is_refused_in_one_line(override: str, says: str) -> No
         space_of([override])
     assert says in str(error.value)
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"), [("trials", 0), ("sampler", "cma"), ("pruning", "often"), ("at_once", 0), ("seed", -1)]
-)
-def test_a_setting_out_of_bounds_is_refused_by_its_name(key: str, value: object) -> None:
-    good = {"_target_": "", "sampler": "tpe", "trials": 2, "seed": 0, "pruning": None, "at_once": None}
-    validated(SearchConfig, good)
-    with pytest.raises(UserError, match=rf"hydra\.sweeper\.{key}={value}: expected"):
-        validated(SearchConfig, good | {key: value}, "hydra.sweeper")

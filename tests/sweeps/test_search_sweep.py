@@ -1,4 +1,4 @@
-"""A search in real processes: killed twice, started again, compared and registered; what it refuses."""
+"""A search that is killed and started again has each trial once, and ends with the best of them; what it refuses."""
 
 import csv
 import os
@@ -9,9 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
-from mlflow.entities import Run
-from PIL import Image
 
 from processes import Ask, Refused, environment, run_command, wait_for
 from stored_runs import runs_in, sweep_in
@@ -27,38 +24,24 @@ SPACE = ("optimizer.learning_rate=tag(log,interval(1e-4,1e-1))", "embedding.size
 
 def kill_in_trial(number: int, folder: Path) -> None:
     """Start the search, and kill its processes while it trains a trial."""
-    output = folder / f"output{number}.txt"
+    output = folder / "output.txt"
     command = [sys.executable, "-m", "sentiment_rnn", "train", *SEARCH, *SPACE]
     with output.open("w") as file:
         process = subprocess.Popen(
             command, cwd=folder, env=environment(), stdout=file, stderr=file, start_new_session=True
         )
     wait_for(lambda: f"tracking.search_trial={number}" in output.read_text() or process.poll() is not None)
-    wait_for(lambda: process.poll() is not None or number in map(trial_of, parent_and_trials(folder)[2]))
-    assert process.poll() is None, output.read_text()
     os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-
-
-def parent_and_trials(folder: Path) -> tuple[MlflowClient, Run, list[Run]]:
-    """The store, the one sweep in it and its runs."""
-    (parent,), trials = sweep_in(folder)
-    return runs_in(folder)[0], parent, trials
-
-
-def trial_of(run: Run) -> int:
-    """Its number."""
-    return int(run.data.tags["sentiment_rnn.search_trial"])
+    assert process.wait() == -signal.SIGKILL, output.read_text()
 
 
 @pytest.mark.slow
-def test_a_search_that_was_killed_twice_has_each_trial_once_and_says_and_registers_the_best(tmp_path: Path) -> None:
-    for number in (3, 11):
-        kill_in_trial(number, tmp_path)
+def test_a_search_that_was_killed_has_each_trial_once_and_says_and_registers_the_best(tmp_path: Path) -> None:
+    kill_in_trial(3, tmp_path)
     output = run_command("train", tmp_path, *SEARCH, *SPACE, status=0).stdout
-    client, parent, trials = parent_and_trials(tmp_path)
+    client, ((parent,), trials) = runs_in(tmp_path)[0], sweep_in(tmp_path)
     assert [run.info.status for run in (parent, *trials)] == ["FINISHED"] * (1 + TRIALS)
-    by_number = {trial_of(run): run for run in trials}
+    by_number = {int(run.data.tags["sentiment_rnn.search_trial"]): run for run in trials}
     assert sorted(by_number) == list(range(TRIALS))
 
     best = re.search(rf"best of {TRIALS} trials: trial (\d+), val/accuracy \S+: optimizer.learning_rate=(\S+)", output)
@@ -68,12 +51,10 @@ def test_a_search_that_was_killed_twice_has_each_trial_once_and_says_and_registe
     assert by_number[int(best[1])].data.params["optimizer.learning_rate"] == best[2]
 
     folder = Path(client.download_artifacts(parent.info.run_id, "search", str(tmp_path)))
-    with Image.open(folder / "history.png") as picture:
-        assert picture.width > 500
+    assert (folder / "history.png").exists()
     for row in csv.DictReader((folder / "trials.csv").read_text().splitlines()):
         run = by_number[int(row["number"])]
         assert (row["state"], float(row["val/best_accuracy"])) == ("COMPLETE", scores[run.info.run_id])
-        assert row["params_embedding.size"] == run.data.params["embedding.size"]
 
     run_command("compare", tmp_path, "tuned", "--register", "--panel", "accuracy", status=0)
     assert scores[client.get_model_version_by_alias("demo", "champion").run_id] == max(scores.values())
@@ -96,17 +77,10 @@ def test_a_search_that_cannot_run_is_refused_in_one_line(
 
 
 def test_a_search_on_other_reviews_is_another_search(tmp_path: Path, ask: Ask) -> None:
-    command = [one for one in SEARCH if not one.startswith(("hydra.sweeper.trials", "data"))]
-    command += ["hydra.sweeper.trials=1", "data=files", "data.train=reviews.csv", "encoder=bag", *SPACE[:1]]
-
-    def write(word: str) -> None:
+    command = [override for override in SEARCH if not override.startswith(("hydra.sweeper.trials", "data"))]
+    command += ["hydra.sweeper.trials=1", "data=files", "data.train=reviews.csv", *SPACE[:1]]
+    for word, trials in (("good", 1), ("good", 1), ("fine", 2)):
         rows = [f"a {word} film {number},{number % 2}" for number in range(60)]
         (tmp_path / "reviews.csv").write_text("\n".join(["text,label", *rows]))
-
-    write("good")
-    ask("train", tmp_path, *command)
-    ask("train", tmp_path, *command)
-    assert len(parent_and_trials(tmp_path)[2]) == 1
-    write("fine")
-    ask("train", tmp_path, *command)
-    assert len(parent_and_trials(tmp_path)[2]) == 2
+        ask("train", tmp_path, *command)
+        assert len(sweep_in(tmp_path)[1]) == trials

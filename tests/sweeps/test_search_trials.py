@@ -1,4 +1,4 @@
-"""The loop of a search with made-up runs: batches, interruptions, failures, pruning."""
+"""Whoever searches is promised each trial once, and the same proposals, whatever was interrupted, failed or pruned."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -91,13 +91,10 @@ def test_trials_are_asked_for_in_batches_and_a_finished_search_runs_those_that_i
 def test_a_failed_trial_stays_open_and_is_run_again_by_the_next_search(tmp_path: Path) -> None:
     first = Launcher({1: RuntimeError("disk\nfull"), 2: RuntimeError()})
     assert searched(tmp_path, first, trials=4)[1] == 2
-    assert first.batches == [[0], [1], [2], [3]]
     second = Launcher()
-    study, failed = searched(tmp_path, second, trials=4)
-    assert failed == 0
-    assert second.batches == [[1], [2]]
+    assert searched(tmp_path, second, trials=4)[1] == 0
+    assert (first.batches, second.batches) == ([[0], [1], [2], [3]], [[1], [2]])
     assert second.jobs[1] == first.jobs[1]
-    assert len(study.trials) == 4
 
 
 def test_pruned_and_diverged_trials_have_ended_and_are_no_failures(tmp_path: Path) -> None:
@@ -115,15 +112,6 @@ def test_a_trial_that_was_killed_while_it_was_proposed_is_proposed_anew(tmp_path
     assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
 
 
-def test_a_search_that_was_killed_while_its_log_was_begun_can_be_opened(tmp_path: Path) -> None:
-    opened(tmp_path)
-    log = tmp_path / "search" / "space.log"
-    whole = log.read_bytes()
-    for written in range(0, len(whole), 16):
-        log.write_bytes(whole[:written])
-        assert opened(tmp_path).user_attrs == {"pruning": None}
-
-
 def test_a_run_that_is_worse_than_the_median_is_pruned_and_says_so(tmp_path: Path) -> None:
     config = config_of(tmp_path, ADDING, "trainer.epochs=3", "study=tuned")
     sweep = OpenSweep(open_store(config.tracking), "tuned", [], trials=6, search="space")
@@ -139,17 +127,15 @@ def test_a_run_that_is_worse_than_the_median_is_pruned_and_says_so(tmp_path: Pat
         (found,) = [run for run in runs_in(tmp_path)[1] if run.info.run_id != sweep.run_id]
         return found
 
-    assert child().info.status == "KILLED"
-    assert child().data.tags["sentiment_rnn.pruned"] == "after epoch 2 of 3"
-    assert child().data.tags["sentiment_rnn.search_trial"] == "5"
-    assert child().info.run_name.endswith(" trial=5")
-    assert "test/loss" not in child().data.metrics
+    pruned = child()
+    assert (pruned.info.status, pruned.data.tags["sentiment_rnn.pruned"]) == ("KILLED", "after epoch 2 of 3")
+    assert pruned.data.tags["sentiment_rnn.search_trial"] == "5"
+    assert {"val/loss", "test/loss"} & pruned.data.metrics.keys() == {"val/loss"}
     with pytest.raises(PrunedError, match="after epoch 2 of 3"):
         train(config, ["seed=0"], in_sweep=True)  # as where the search was killed before it heard of it
-    assert child().data.tags["sentiment_rnn.pruned"] == "after epoch 2 of 3"
+    assert child().info.end_time == pruned.info.end_time, "nothing was trained"
     listed = jobs_of(sweep.store.client.get_run(sweep.run_id))
-    assert listed == {5: (child().data.tags["sentiment_rnn.identity"], ["seed=0"])}
-    assert sweep.store.client.get_metric_history(child().info.run_id, "val/loss"), "its curve up to there is recorded"
+    assert listed == {5: (pruned.data.tags["sentiment_rnn.identity"], ["seed=0"])}
     config.tracking.search_trial = None
     train(config, ["seed=0"])  # asked for by itself
     assert child().info.status == "FINISHED"
@@ -158,9 +144,8 @@ def test_a_run_that_is_worse_than_the_median_is_pruned_and_says_so(tmp_path: Pat
 def test_the_best_so_far_follows_the_direction() -> None:
     for mode, expected in (("max", [0.2, 0.6, 0.6]), ("min", [0.2, 0.2, 0.1])):
         (axes,) = search_history({0: 0.2, 3: 0.6, 4: 0.1}, [1, 2], "val/accuracy", mode).axes
-        lines = {line.get_label(): line for line in axes.lines}
-        assert list(lines["best so far"].get_ydata()) == expected
-        assert list(lines["pruned or diverged"].get_xdata()) == [1, 2]
+        drawn = {line.get_label(): [*line.get_ydata()] for line in axes.lines}
+        assert drawn["best so far"] == expected
 
 
 @pytest.mark.parametrize("line", [b"\xff", b'{"op_code": 4, "worker_id": "x"}'])
@@ -170,9 +155,5 @@ def test_a_damaged_log_is_one_line_that_names_it(tmp_path: Path, line: bytes) ->
     lines = path.read_bytes().splitlines()
     path.write_bytes(b"\n".join([*lines[:4], line, *lines[4:]]) + b"\n")
     for read in (opened, lambda _: load_study(path)):
-        with pytest.raises(UserError) as refused:
+        with pytest.raises(UserError, match=r"^\S+space\.log: damaged \(.*move it away"):
             read(tmp_path)
-        message = str(refused.value)
-        assert message.startswith(f"{path}: damaged (")
-        assert "move it away and run the same command again" in message
-        assert "\n" not in message

@@ -2,45 +2,29 @@
 
 import csv
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from mlflow import MlflowClient
-from mlflow.entities import Run
 
 from forked_commands import Command
 from in_process import ask as ask_in_process
 from processes import Ask, run_command
-from sentiment_rnn import runtime
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.engine import train as engine
-from sentiment_rnn.engine.machine import resolved
-from sentiment_rnn.engine.train import train
-from sentiment_rnn.tasks.job import Job, identity_of, job_of
+from sentiment_rnn.tasks.job import Job
+from sentiment_rnn.tracking.names import IDENTITY_TAG
 from sentiment_rnn.tracking.store import open_store
-from sentiment_rnn.tracking.sweeps import OpenSweep, find_sweep, jobs_of
+from sentiment_rnn.tracking.sweeps import find_sweep, jobs_of
 from short_runs import ADDING, BAG, SMALL
 from stored_runs import rows, runs_in, sweep_in
 
 REVIEWS = [
     "-m", "data=generated", "data.train_reviews=120", "data.test_reviews=40", "data.max_lag=10", "data.batch_size=20",
     "encoder.hidden_size=8", "embedding.size=8", "trainer.epochs=1", "trainer=cpu", "tracking.system_metrics=false",
-    "study=mine", "encoder=rnn,bag", "seed=0,1",
+    "study=mine", "encoder=rnn,bag", "seed=0,1", "trainer.threads=1",
 ]  # fmt: skip
-NOTING = """
-import torch
-from sentiment_rnn.model.optimizer import RowAdamW
-
-class Noting(RowAdamW):
-    def step(self, *given, **named):
-        with open("threads", "a") as file:
-            print(torch.get_num_threads(), file=file)
-        return super().step(*given, **named)
-"""
-"""An optimizer of one's own, which notes how many threads a training step has."""
 TINY = ("-m", *ADDING, *SMALL, "trainer.epochs=1")
 """A sweep of runs that take a third of a second."""
 TWO = ("-m", *BAG, *SMALL, "trainer.limit_batches=0", "tracking.record=results", "trainer.epochs=1")
@@ -55,61 +39,36 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def identities(runs: list[Run]) -> set[str]:
-    """Those of some runs."""
-    return {run.data.tags["sentiment_rnn.identity"] for run in runs}
-
-
-def compared(ask: Ask, folder: Path, sweep: str) -> list[str]:
-    """Seeds of the runs that `compare` reads."""
-    ask("compare", folder, sweep, "--output", "out")
-    return [row["seed"] for row in csv.DictReader((folder / "out" / "results.csv").read_text().splitlines())]
-
-
 @pytest.mark.slow
-def test_two_jobs_at_once_on_a_fresh_store_share_the_cores_and_give_the_metrics_of_jobs_in_turn(
-    tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    beside, in_turn = tmp_path / "beside", tmp_path / "in turn"
-    beside.mkdir()
-    (beside / "noting.py").write_text(NOTING)
-    noting = (*REVIEWS, "optimizer._target_=noting.Noting")
-    run_command("train", beside, *noting, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", status=0)
-    (parent,), children = sweep_in(beside)
+def test_two_jobs_at_once_on_a_fresh_store_give_the_metrics_of_jobs_in_turn(swept: Path, tmp_path: Path) -> None:
+    run_command("train", tmp_path, *REVIEWS, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", status=0)
+    (parent,), children = sweep_in(tmp_path)
     assert [run.info.status for run in (parent, *children)] == ["FINISHED"] * 5
-    assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
-    assert len([path for path in (beside / "data" / "tokens").iterdir() if path.is_dir()]) == 1, "one token cache"
-    run_id, download = children[0].info.run_id, runs_in(beside)[0].download_artifacts
-    assert yaml.safe_load(Path(download(run_id, "config.yaml")).read_text())["trainer"]["jobs_at_once"] == 2
-    assert "jobs_at_once" not in Path(download(run_id, "overrides.yaml")).read_text(), "which the user did not give"
-    share = max(1, runtime.cores() // 2)
-    assert {*(beside / "threads").read_text().split()} == {str(share)}
-    monkeypatch.syspath_prepend(beside)
-    in_turn.mkdir()
-    ask("train", in_turn, *noting, f"trainer.threads={share}")
-    monkeypatch.delitem(sys.modules, "noting")
-    numbers = [
-        {run.data.tags["sentiment_rnn.identity"]: rows(runs_in(folder)[0], run) for run in sweep_in(folder)[1]}
-        for folder in (beside, in_turn)
-    ]
-    assert numbers[0] == numbers[1]
+    assert len([path for path in (tmp_path / "data" / "tokens").iterdir() if path.is_dir()]) == 1, "one token cache"
+    config, overrides = (
+        Path(runs_in(tmp_path)[0].download_artifacts(children[0].info.run_id, name)).read_text()
+        for name in ("config.yaml", "overrides.yaml")
+    )
+    assert yaml.safe_load(config)["trainer"]["jobs_at_once"] == 2
+    assert "jobs_at_once" not in overrides, "which the user did not give"
+    side_by_side, in_turn = (
+        {run.data.tags[IDENTITY_TAG]: rows(runs_in(folder)[0], run) for run in sweep_in(folder)[1]}
+        for folder in (tmp_path, swept)
+    )
+    assert side_by_side == in_turn
 
 
 def test_a_run_records_what_it_was_and_what_it_found(swept: Path) -> None:
-    client = MlflowClient(f"sqlite:///{swept}/runs/mlflow.db")
-    run = sweep_in(swept)[1][0]
+    client, run = runs_in(swept)[0], sweep_in(swept)[1][0]
     scores = {f"test/{score}" for score in ("loss", "accuracy", "f1", "auroc", "calibration_error")}
     training = {"train/loss", "train/gradient_norm", "train/epoch_seconds", "val/accuracy", "val/best_accuracy"}
     assert scores | training | {"parameters", "memory/peak_bytes"} <= set(run.data.metrics)
     assert {"sentiment_rnn.identity", "encoder", "pooling", "sentiment_rnn.checkpoint"} <= set(run.data.tags)
     artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
     assert {"config.yaml", "overrides.yaml", "gradients.csv", "figures", "predictions"} <= artifacts
-    figures = {Path(artifact.path).stem for artifact in client.list_artifacts(run.info.run_id, "figures")}
-    assert {"calibration", "accuracy_by_length", "accuracy_by_lag"} == figures
-    dataset = run.inputs.dataset_inputs[0].dataset
-    assert dataset.name == "generated"
-    assert len(dataset.digest) == 36
-    folder = swept / "runs" / "checkpoints" / run.data.tags["sentiment_rnn.identity"]
+    assert len(client.list_artifacts(run.info.run_id, "figures")) == 3
+    assert run.inputs.dataset_inputs[0].dataset.name == "generated"
+    folder = swept / "runs" / "checkpoints" / run.data.tags[IDENTITY_TAG]
     assert {path.name for path in folder.iterdir()} == {"lock", "place.json", run.data.tags["sentiment_rnn.checkpoint"]}
 
 
@@ -127,11 +86,9 @@ def test_a_sweep_that_is_launched_again_trains_what_is_new_and_lists_the_jobs_of
     assert sorted(job.data.params["seed"] for job in jobs) == ["0", "1", "5"]
     assert (parent.info.run_id, parent.info.status) == (first.info.run_id, "FINISHED")
     assert parent.info.end_time > first.info.end_time
-    listed = jobs_of(parent)
-    assert [job[-1] for _, job in listed.values()] == ["seed=5", "seed=1"]
-    assert {identity for identity, _ in listed.values()} == identities(
-        [job for job in jobs if job.data.params["seed"] in "15"]
-    )
+    identities = {f"seed={job.data.params['seed']}": job.data.tags[IDENTITY_TAG] for job in jobs}
+    listed = [(job[-1], identity) for identity, job in jobs_of(parent).values()]
+    assert listed == [(seed, identities[seed]) for seed in ("seed=5", "seed=1")]
 
 
 def test_a_sweep_without_a_study_is_called_by_its_overrides_whatever_signs_they_have(tmp_path: Path, ask: Ask) -> None:
@@ -156,31 +113,15 @@ def test_a_job_that_another_sweep_has_trained_is_not_trained_again_and_compare_r
     parents, jobs = sweep_in(tmp_path)
     assert sorted(job.data.params["seed"] for job in jobs) == ["0", "1", "2"]
     assert {parent.info.run_name for parent in parents} == {"first", "second"}
-    assert compared(ask, tmp_path, "second") == ["1", "2"]
+    ask("compare", tmp_path, "second", "--output", "out")
+    compared = csv.DictReader((tmp_path / "out" / "results.csv").read_text().splitlines())
+    assert [row["seed"] for row in compared] == ["1", "2"]
 
 
 def test_a_job_of_a_sweep_without_its_parent_is_refused_in_one_line(tmp_path: Path, ask: Ask) -> None:
     done = ask("train", tmp_path, *TINY, "seed=0,1", "hydra/sweeper=basic", status=1)
     assert done.stderr.splitlines()[-1].startswith("error: study=single: no sweep of this name in sqlite:///")
     assert runs_in(tmp_path)[1] == []
-
-
-def test_a_job_on_a_machine_where_auto_means_something_else_lists_the_identity_of_its_own_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = run_config(*TINY[1:], f"tracking.directory={tmp_path}/runs", "study=mine")
-    monkeypatch.setattr(runtime, "bfloat16_units", list)
-    planned = identity_of(job_of(resolved(config)))
-    jobs = [("another", ["seed=1"]), (planned, ["seed=0"])]
-    sweep = OpenSweep(open_store(config.tracking), "mine", jobs)
-    monkeypatch.setattr(runtime, "bfloat16_units", lambda: ["avx512_bf16"])
-    train(config, ["seed=0"], in_sweep=True)
-    (parent,), (run,) = sweep_in(tmp_path)
-    assert parent.info.run_id == sweep.run_id
-    assert run.data.params["precision"] == "bfloat16"
-    (own,) = identities([run])
-    assert own != planned
-    assert jobs_of(parent) == {0: jobs[0], 1: (own, ["seed=0"])}
 
 
 def test_a_job_that_fails_keeps_no_other_of_its_batch_from_training_and_the_same_command_goes_on_with_it(
