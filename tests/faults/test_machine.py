@@ -3,10 +3,10 @@ line, and the same command ends like an undisturbed one."""
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,8 @@ import torch
 from mlflow.entities import Run
 
 from forked_commands import Command
-from processes import environment, training_that
+from processes import training_that
+from sentiment_rnn.tracking.names import IDENTITY_TAG
 from short_runs import LSTM, SMALL, assert_equal_states
 from stored_runs import rows, runs_in
 
@@ -30,7 +31,6 @@ SWEEP = (
 """A sweep of one job, of 120 steps and a checkpoint every few of them."""
 SINGLE = SWEEP[1:]
 LAST = Path("runs/checkpoints/*/last.ckpt")
-"""A sweep that is asked to end while its second run is being set up."""
 
 
 def killed(what: str, before: bool) -> str:
@@ -60,7 +60,7 @@ main()
 
 def run_of(folder: Path) -> Run:
     """The one run of a job in `folder`."""
-    (run,) = [run for run in runs_in(folder)[1] if "sentiment_rnn.identity" in run.data.tags]
+    (run,) = [run for run in runs_in(folder)[1] if IDENTITY_TAG in run.data.tags]
     return run
 
 
@@ -108,11 +108,9 @@ def test_a_signal_has_the_run_write_a_checkpoint_before_it_ends(
     command.wait_for(begun / LAST)
     os.kill(command.pid, number)
     assert command.end() == 130
-    assert "interrupted; checkpoint after" in command.said()
-    assert "Traceback" not in command.said()
-    assert {run.info.status for run in runs_in(begun)[1]} == {"KILLED"}  # the sweep's too
     assert "the same command resumes" in command.said()
-    assert "FAILED" not in command.said()
+    assert not re.search("Traceback|FAILED", command.said())
+    assert {run.info.status for run in runs_in(begun)[1]} == {"KILLED"}  # the sweep's too
     assert_resumes(begun, undisturbed, given)
 
 
@@ -140,46 +138,19 @@ def test_a_clock_that_jumps_back_while_a_run_trains_changes_nothing(begun: Path,
     ))  # fmt: skip
     assert command.end() == -signal.SIGKILL, command.said()
     assert_resumes(begun, undisturbed)
-    listed = subprocess.run(
-        [sys.executable, "-m", "sentiment_rnn", "runs"], cwd=begun, env=environment(), capture_output=True, text=True
-    )
-    assert listed.returncode == 0, listed.stderr
-    assert "finished" in listed.stdout
 
 
 def test_a_loss_that_is_no_number_ends_the_run_at_once_and_is_settled_for_its_sweep(begun: Path) -> None:
     given = (*SWEEP, "optimizer.learning_rate=1000", "optimizer.weight_decay=1e6")
     command = Command(begun, *given)
     assert command.end() == 1
-    (line,) = [line for line in command.said().splitlines() if " failed: " in line]
-    assert "the loss is " in line
-    assert " of epoch 1, at learning rate " in line
+    (line,) = [line for line in command.said().splitlines() if " failed: the loss is " in line]
     assert "Traceback" not in command.said()
-    assert run_of(begun).info.status == "FAILED"
     again = Command(begun, *given)
     assert again.end() == 1
     assert run_of(begun).info.status == "FAILED"
     assert line.partition(" failed: ")[2] in again.said()
-    assert "epoch 1 of" not in again.said()
-
-
-def test_a_draw_whose_loss_is_no_number_is_the_worst_of_a_random_search_and_no_failure(begun: Path) -> None:
-    search = (
-        *SWEEP,
-        "trainer.epochs=1",
-        "optimizer.draw=0,1",
-        "optimizer.draw_learning_rate=[1e-3,1e3]",
-        "optimizer.weight_decay=20",
-    )
-    for said in ("lstm, draw 0: diverged; it has no score", "1 of 2 runs are there"):
-        command = Command(begun, *search)
-        assert command.end() == 0, command.said()
-        assert said in command.said()
-        assert "Traceback" not in command.said()
-        runs = runs_in(begun)[1]
-        assert sorted((run.info.status, run.data.params.get("optimizer.draw", "of all")) for run in runs) == [
-            ("FAILED", "0"), ("FINISHED", "1"), ("FINISHED", "of all"),
-        ]  # fmt: skip
+    assert "epoch 1 of" not in again.said(), "nothing is trained"
 
 
 @pytest.fixture

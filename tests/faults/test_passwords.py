@@ -3,7 +3,7 @@
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,12 +36,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def admin(server: Server, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    """This process as one that may do everything."""
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", admin_password(server))
+def become(server: Server, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Have this process be a user of the server."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    return MlflowClient(server.uri)
+
+    def log_in(user: str, password: str) -> None:
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", user)
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+
+    return log_in
 
 
 def small_config(folder: Path, server: Server) -> RunConfig:
@@ -49,46 +52,32 @@ def small_config(folder: Path, server: Server) -> RunConfig:
     return run_config(*SMALL, f"tracking.directory={folder}/runs", f"tracking.uri={server.uri}")
 
 
-def test_who_may_not_write_is_told_what_to_ask_for(
-    server: Server, admin: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_user_is_told_which_permission_or_password_is_lacking_and_reads_without_them(
+    server: Server, become: Callable[[str, str], None], tmp_path: Path
 ) -> None:
     from mlflow.server.auth.client import AuthServiceClient
 
-    users = AuthServiceClient(server.uri)
-    users.create_user("bob", "a-long-password-of-bob")
-    found = admin.get_experiment_by_name("sentiment_rnn")
-    experiment = found.experiment_id if found else admin.create_experiment("sentiment_rnn")
-    config = small_config(tmp_path, server)
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "bob")
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "a-long-password-of-bob")
+    config, password = small_config(tmp_path, server), "a-long-password-of-bob"
+    become("admin", admin_password(server))
+    AuthServiceClient(server.uri).create_user("bob", password)
+    admin = MlflowClient(server.uri)
+    experiment = admin.create_experiment("sentiment_rnn")
+    parent = admin.create_run(experiment, tags={SWEEP_TAG: "1", STUDY_TAG: "mine"}).info.run_id
+    become("bob", password)
     with pytest.raises(UserError, match=r"refuses bob \(403\), .* the permission EDIT on the experiment sentiment_rnn"):
         train(config, [])
-    with monkeypatch.context() as granting:
-        granting.setenv("MLFLOW_TRACKING_USERNAME", "admin")
-        granting.setenv("MLFLOW_TRACKING_PASSWORD", admin_password(server))
-        users.grant_user_permission("bob", "experiment", experiment, "EDIT")
-    admin.create_run(experiment)  # as bob, who was told what to ask for
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "another-password")
-    with pytest.raises(UserError, match=r"who you are \(401\); set MLFLOW_TRACKING_USERNAME"):
-        train(config, [])
-
-
-def test_who_may_only_read_finds_a_sweep_by_its_name_and_is_told_what_may_be_missing(
-    server: Server, admin: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The server says 403 of a run or a model that is not there."""
-    from mlflow.server.auth.client import AuthServiceClient
-
-    AuthServiceClient(server.uri).create_user("ann", "a-long-password-of-ann")
-    found = admin.get_experiment_by_name("sentiment_rnn")
-    experiment = found.experiment_id if found else admin.create_experiment("sentiment_rnn")
-    parent = admin.create_run(experiment, tags={SWEEP_TAG: "1", STUDY_TAG: "anns"}).info.run_id
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "a-long-password-of-ann")
-    store = existing_store(small_config(tmp_path, server).tracking)
-    assert find_sweep(store, "anns").info.run_id == parent
+    store = existing_store(config.tracking)
+    assert find_sweep(store, "mine").info.run_id == parent
+    # The server says 403 of a model that is not there.
     with pytest.raises(UserError, match=r"sentiment@champion: not in .*, or none that this user may read"):
         fetch_model(store, "sentiment@champion", tmp_path)
+    become("admin", admin_password(server))
+    AuthServiceClient(server.uri).grant_user_permission("bob", "experiment", experiment, "EDIT")
+    become("bob", password)
+    admin.create_run(experiment)  # as bob, who was told what to ask for
+    become("bob", "another-password")
+    with pytest.raises(UserError, match=r"who you are \(401\); set MLFLOW_TRACKING_USERNAME"):
+        train(config, [])
 
 
 def test_a_sweep_of_jobs_side_by_side_on_postgresql_has_each_run_once(tmp_path: Path) -> None:

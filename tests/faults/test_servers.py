@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Run
 
 from forked_commands import Command
 from processes import Ask
@@ -20,7 +20,7 @@ from proxies import LOSE, Proxy, proxy_before
 from sentiment_rnn.engine import train as engine
 from sentiment_rnn.tracking import run as tracked
 from sentiment_rnn.tracking.names import IDENTITY_TAG, REFUSED_TAG
-from sentiment_rnn.tracking.store import Store, open_store
+from sentiment_rnn.tracking.store import Store
 from servers import Server, sqlite_server
 from short_runs import ADDING
 from stored_runs import rows, runs_in
@@ -82,12 +82,12 @@ def at_epochs(monkeypatch: pytest.MonkeyPatch) -> Callable[[Deeds], None]:
 
 
 def runs_on(server: Server, place: tuple[str, str]) -> tuple[MlflowClient, list[Run]]:
-    """The runs of an experiment that were trained, deleted ones among them, the oldest first."""
+    """The runs of an experiment that were trained, the oldest first."""
     client = MlflowClient(server.uri)
     found = client.get_experiment_by_name(place[0].partition("=")[2])
     if found is None:
         return client, []
-    runs = client.search_runs([found.experiment_id], run_view_type=ViewType.ALL, order_by=["start_time"])
+    runs = client.search_runs([found.experiment_id], order_by=["start_time"])
     return client, [run for run in runs if IDENTITY_TAG in run.data.tags]
 
 
@@ -119,11 +119,7 @@ def test_a_server_that_fails_while_a_run_trains_has_everything_once_in_the_end(
         "{}": (set_verdict(proxy, 200), set_verdict(proxy, None)),
     }[fault]
 
-    def end_after_a_pause() -> None:
-        end()
-        time.sleep(0.4)
-
-    at_epochs({1: begin, 4: end_after_a_pause})
+    at_epochs({1: begin, 4: lambda: (end(), time.sleep(0.4))})
     said = ask("train", tmp_path, *TINY, *place).stdout
     assert_whole(server, place, undisturbed)
     noticed = fault != "{}"  # what is swallowed there is sent again at the end
@@ -216,61 +212,45 @@ def test_a_run_of_which_a_server_refuses_files_is_finished_without_them_and_says
     assert ("config.yaml" in there) == (refused != "")
 
 
-def test_an_empty_server_at_the_same_address_gets_the_run_whole_by_the_same_command(
-    proxy: Proxy, place: tuple[str, str], at_epochs: Callable[[Deeds], None], undisturbed: Rows, tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory, ask: Ask,
+@pytest.mark.parametrize("lost", ["server", "run"])
+def test_a_store_that_lost_a_run_while_it_trained_gets_it_whole_by_the_same_command(
+    lost: str, server: Server, proxy: Proxy, place: tuple[str, str], at_epochs: Callable[[Deeds], None],
+    undisturbed: Rows, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, ask: Ask,
 ) -> None:  # fmt: skip
-    other = sqlite_server(tmp_path_factory.mktemp("other"))
-    other.start()
+    def lose() -> None:
+        proxy.target = other.uri
+        if lost == "run":
+            client, (run,) = runs_on(server, place)
+            client.delete_run(run.info.run_id)
+
+    other = sqlite_server(tmp_path_factory.mktemp("other")) if lost == "server" else server
+    if lost == "server":
+        other.start()
     try:
-        at_epochs({3: lambda: setattr(proxy, "target", other.uri)})
+        at_epochs({3: lose})
         done = ask("train", tmp_path, *TINY, *place, status=1)
         assert re.fullmatch(NOT_RECORDED, done.stderr)
-        again = ask("train", tmp_path, *TINY, *place).stdout
-        assert "epoch 1" not in again
+        assert "epoch 1" not in ask("train", tmp_path, *TINY, *place).stdout, "nothing is trained"
         assert_whole(other, place, undisturbed)
     finally:
-        other.stop(signal.SIGTERM)
+        if lost == "server":
+            other.stop(signal.SIGTERM)
 
 
-def test_a_run_that_is_deleted_while_it_trains_is_one_line_at_its_end_and_the_same_command_records_it_as_a_new_run(
-    server: Server, place: tuple[str, str], at_epochs: Callable[[Deeds], None], undisturbed: Rows, tmp_path: Path,
-    ask: Ask,
+def test_a_server_that_starts_again_when_a_job_begins_costs_a_sweep_no_run(
+    server: Server, place: tuple[str, str], undisturbed: Rows, tmp_path: Path, ask: Ask,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    def delete() -> None:
-        client, (run,) = runs_on(server, place)
-        client.delete_run(run.info.run_id)
-
-    at_epochs({3: delete})
-    done = ask("train", tmp_path, *TINY, *place, status=1)
-    assert re.fullmatch(NOT_RECORDED, done.stderr)
-    assert "epoch 1" not in ask("train", tmp_path, *TINY, *place).stdout
-    client, (deleted, run) = runs_on(server, place)
-    assert (deleted.info.lifecycle_stage, run.info.status) == ("deleted", "FINISHED")
-    assert rows(client, run) == undisturbed
-
-
-@pytest.mark.parametrize("when", ["while one trains", "before the second"])
-def test_a_server_that_starts_again_during_a_sweep_costs_no_job(
-    when: str, server: Server, place: tuple[str, str], at_epochs: Callable[[Deeds], None], undisturbed: Rows,
-    tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    def restart() -> None:
-        server.stop(signal.SIGTERM)
-        threading.Timer(3, server.start).start()
-
-    opened: list[bool] = []
+    open_store, opened = engine.open_store, []
 
     def open_after_restart(*given: Any, **named: Any) -> Store:
         opened.append(True)
         if len(opened) == 2:
-            restart()
+            server.stop(signal.SIGTERM)
+            threading.Timer(3, server.start).start()
         return open_store(*given, **named)
 
-    if when == "while one trains":
-        at_epochs({5: restart})
-    else:
-        monkeypatch.setattr("sentiment_rnn.engine.train.open_store", open_after_restart)
+    monkeypatch.setattr(engine, "open_store", open_after_restart)
     said = ask("train", tmp_path, "-m", *TINY, *place, "seed=0,1", "study=restarted").stdout
     assert "waiting for it" in said
     client, runs = runs_on(server, place)
@@ -278,21 +258,21 @@ def test_a_server_that_starts_again_during_a_sweep_costs_no_job(
     assert rows(client, runs[0]) == undisturbed
 
 
-@pytest.mark.parametrize("seeds", [("0,1", "0,1"), ("0,1", "1,2")], ids=["one sweep", "two sweeps"])
+@pytest.mark.parametrize("second", [("0,1", "a"), ("1,2", "b")], ids=["one sweep", "two sweeps"])
 def test_two_launchers_at_once_train_each_run_once(
-    seeds: tuple[str, str], server: Server, proxy: Proxy, place: tuple[str, str], tmp_path: Path
+    second: tuple[str, str], server: Server, proxy: Proxy, place: tuple[str, str], tmp_path: Path
 ) -> None:
     proxy.delay = 0.05
-    studies = ("study=a", "study=a" if seeds[0] == seeds[1] else "study=b")
-    commands = []
-    for number, (given, study) in enumerate(zip(seeds, studies, strict=True)):
-        folder = f"tracking.directory={tmp_path}/runs"
-        more = ("-m", *TINY, "trainer.epochs=20", *place, folder, f"seed={given}", study)
-        commands.append(Command(tmp_path / str(number), *more))
+    given = (*TINY, "trainer.epochs=20", *place, f"tracking.directory={tmp_path}/runs")
+    commands = [
+        Command(tmp_path / str(number), "-m", *given, f"seed={seeds}", f"study={study}")
+        for number, (seeds, study) in enumerate((("0,1", "a"), second))
+    ]
     assert [command.end() for command in commands] == [0, 0], [command.said() for command in commands]
     client, runs = runs_on(server, place)
-    assert sorted(run.data.params["seed"] for run in runs) == sorted({*",".join(seeds).split(",")})
+    assert sorted(run.data.params["seed"] for run in runs) == sorted({"0", "1", *second[0].split(",")})
     assert {run.info.status for run in runs} == {"FINISHED"}
-    found = client.search_runs([runs[0].info.experiment_id], "tags.`sentiment_rnn.sweep` LIKE '%'")
-    names = sorted({study.partition("=")[2] for study in studies})
-    assert sorted((run.info.run_name, run.info.status) for run in found) == [(name, "FINISHED") for name in names]
+    parents = client.search_runs([runs[0].info.experiment_id], "tags.`sentiment_rnn.sweep` LIKE '%'")
+    assert sorted((run.info.run_name, run.info.status) for run in parents) == [
+        (study, "FINISHED") for study in sorted({"a", second[1]})
+    ]
