@@ -123,7 +123,7 @@ def test_a_sweep_that_was_killed_at_a_random_moment_ends_as_an_undisturbed_one(
             assert (status, said.splitlines()[-1]) == (1, KILLED_WORKER), said
             assert "Traceback" not in said
         else:
-            assert status == -signal.SIGKILL
+            assert status in (-signal.SIGKILL, 0)  # 0: it had just ended
     sweep.wait(60)
     assert launched(folder, *given).wait(100) == 0, (folder / "output").read_text()
     uri = server.uri if store == "http" else f"sqlite:///{folder}/runs/mlflow.db"

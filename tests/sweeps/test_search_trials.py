@@ -112,6 +112,15 @@ def test_a_trial_that_was_killed_while_it_was_proposed_is_proposed_anew(tmp_path
     assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
 
 
+def test_a_search_that_was_killed_while_its_log_was_begun_can_be_opened(tmp_path: Path) -> None:
+    opened(tmp_path)
+    log = tmp_path / "search" / "space.log"
+    whole = log.read_bytes()
+    for written in range(0, len(whole), 16):
+        log.write_bytes(whole[:written])
+        assert opened(tmp_path).user_attrs == {"pruning": None}
+
+
 def test_a_run_that_is_worse_than_the_median_is_pruned_and_says_so(tmp_path: Path) -> None:
     config = config_of(tmp_path, ADDING, "trainer.epochs=3", "study=tuned")
     sweep = OpenSweep(open_store(config.tracking), "tuned", [], trials=6, search="space")

@@ -16,7 +16,7 @@ from sentiment_rnn.engine import train as engine
 from sentiment_rnn.tasks.job import Job
 from sentiment_rnn.tracking.names import IDENTITY_TAG
 from sentiment_rnn.tracking.store import open_store
-from sentiment_rnn.tracking.sweeps import find_sweep, jobs_of
+from sentiment_rnn.tracking.sweeps import OpenSweep, find_sweep, jobs_of
 from short_runs import ADDING, BAG, SMALL
 from stored_runs import rows, runs_in, sweep_in
 
@@ -122,6 +122,14 @@ def test_a_job_of_a_sweep_without_its_parent_is_refused_in_one_line(tmp_path: Pa
     done = ask("train", tmp_path, *TINY, "seed=0,1", "hydra/sweeper=basic", status=1)
     assert done.stderr.splitlines()[-1].startswith("error: study=single: no sweep of this name in sqlite:///")
     assert runs_in(tmp_path)[1] == []
+
+
+def test_a_job_on_a_machine_where_auto_means_something_else_lists_the_identity_of_its_own_run(tmp_path: Path) -> None:
+    config = run_config(*TINY[1:], f"tracking.directory={tmp_path}/runs", "study=mine")
+    OpenSweep(open_store(config.tracking), "mine", [("another", ["seed=1"]), ("as planned elsewhere", ["seed=0"])])
+    engine.train(config, ["seed=0"], in_sweep=True)
+    (parent,), (run,) = sweep_in(tmp_path)
+    assert jobs_of(parent) == {0: ("another", ["seed=1"]), 1: (run.data.tags[IDENTITY_TAG], ["seed=0"])}
 
 
 def test_a_job_that_fails_keeps_no_other_of_its_batch_from_training_and_the_same_command_goes_on_with_it(
