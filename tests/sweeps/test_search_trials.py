@@ -139,6 +139,7 @@ def test_a_run_that_is_worse_than_the_median_is_pruned_and_says_so(tmp_path: Pat
     pruned = child()
     assert (pruned.info.status, pruned.data.tags["sentiment_rnn.pruned"]) == ("KILLED", "after epoch 2 of 3")
     assert pruned.data.tags["sentiment_rnn.search_trial"] == "5"
+    assert pruned.info.run_name.endswith(" trial=5")
     assert {"val/loss", "test/loss"} & pruned.data.metrics.keys() == {"val/loss"}
     with pytest.raises(PrunedError, match="after epoch 2 of 3"):
         train(config, ["seed=0"], in_sweep=True)  # as where the search was killed before it heard of it
