@@ -168,7 +168,7 @@ def test_a_champion_that_validation_hardly_chose_is_said(train: Train, enter: En
     assert len(enter(train("rnn", 0.76), train("lstm", 0.77))) == len(["champion", "rnn", "lstm"])
 
 
-def test_a_run_without_a_model_is_passed_over_and_asked_for_is_one_line(
+def test_a_run_without_a_model_is_not_registered_and_by_its_id_it_is_refused_in_one_line(
     store: Store, name: str, tmp_path: Path
 ) -> None:
     run = store.client.create_run(store.experiment_id, tags={"encoder": "rnn"}).info.run_id
@@ -205,7 +205,7 @@ def test_a_name_that_no_model_can_have_is_one_line(name: str) -> None:
         20_000 * "[",
     ],
 )
-def test_a_folder_whose_model_is_of_other_code_is_one_line(flavors: str, tmp_path: Path) -> None:
+def test_a_model_folder_that_is_not_of_this_project_is_refused_in_one_line(flavors: str, tmp_path: Path) -> None:
     (tmp_path / "MLmodel").write_text(f"flavors: {flavors}")
     with pytest.raises(UserError, match=r"no MLflow model of this project|names code or data that .* not loaded"):
         checked_model(tmp_path)

@@ -83,7 +83,9 @@ def entry(store: Store, run_id: str) -> Entry:
     return found
 
 
-def test_a_run_by_loss_is_judged_by_its_loss_and_a_trial_or_one_that_diverged_by_nothing(store: Store) -> None:
+def test_a_run_that_has_no_accuracy_is_ranked_by_its_loss_and_a_trial_or_a_diverged_run_is_not_ranked(
+    store: Store,
+) -> None:
     high = add_run(store, "a", val__best_loss=0.3)
     trial = add_run(store, "b", val__best_loss=0.01, tags={TRIAL_TAG: "limit_batches"})
     diverged = add_run(store, "c", status="FAILED", tags={DIVERGED_TAG: "in epoch 3"})

@@ -75,7 +75,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return made
 
 
-def test_a_result_is_the_run_with_its_configuration(store: Store) -> None:
+def test_a_recorded_run_gives_its_scores_and_the_configuration_that_it_was_trained_with(store: Store) -> None:
     sweep = find_sweep(store, "latest")
     named = [find_sweep(store, name).info.run_id for name in ("backwards", sweep.info.run_id)]
     assert named == [sweep.info.run_id] * 2
@@ -116,7 +116,7 @@ def test_trials_are_left_out_and_a_sweep_of_trials_is_refused_in_one_line(store:
         results_of(store, find_sweep(store, "tried"))
 
 
-def test_runs_that_diverged_come_where_they_are_asked_for_in_their_place(store: Store) -> None:
+def test_diverged_runs_of_a_sweep_are_given_in_its_order_and_only_when_asked_for(store: Store) -> None:
     sweep = find_sweep(store, "drawn")
     assert [result.overrides["optimizer.draw"] for result in results_of(store, sweep)] == ["0", "2"]
     every = results_of(store, sweep, diverged=True)
@@ -146,7 +146,7 @@ def test_a_sweep_without_a_finished_run_is_one_line(store: Store) -> None:
     client.delete_run(parent.info.run_id)
 
 
-def test_the_configuration_of_another_version_is_one_line(store: Store) -> None:
+def test_a_configuration_that_this_version_cannot_read_is_refused_in_one_line(store: Store) -> None:
     client = store.client
     run_id = client.create_run(store.experiment_id).info.run_id
     client.log_dict(run_id, {"seed": 0, "encoder": {"name": "rnn"}}, "config.yaml")

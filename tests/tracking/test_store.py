@@ -79,7 +79,7 @@ def test_a_store_that_is_killed_while_it_is_made_can_be_opened(delay: float, tmp
     assert open_store(tracking(tmp_path / "runs")).experiment_id
 
 
-def test_where_to_look_is_a_command_or_the_address_of_a_server(tmp_path: Path) -> None:
+def test_the_hint_where_to_see_runs_is_a_command_for_a_local_store_and_the_address_of_a_server(tmp_path: Path) -> None:
     store = open_store(tracking(tmp_path / "runs"))
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in where_to_look(store)
     page = f"http://127.0.0.1:5000/#/experiments/{store.experiment_id}/runs"

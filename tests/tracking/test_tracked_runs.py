@@ -161,7 +161,7 @@ def test_what_a_folder_keeps_for_one_store_touches_no_run_of_another(
 
 
 @pytest.mark.parametrize("how", [PrunedError("after epoch 1"), DivergedError("the loss is nan in batch 2")])
-def test_a_run_without_a_score_is_settled_for_its_sweep_and_resumed_by_another(
+def test_a_sweep_does_not_train_a_run_again_that_ended_without_a_score_and_another_sweep_resumes_it(
     how: Exception, store: Store, config: RunConfig
 ) -> None:
     config = replace(config, tracking=replace(config.tracking, search_trial=0))
