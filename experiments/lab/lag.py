@@ -165,6 +165,6 @@ def draw(study: Study, folder: Path) -> Table:
     evidence = DrawnEvidence(replace(committed, arms={**study.arms, **committed.arms}), every, rows)
     table = searches(evidence)
     write_folder(folder, {"table.md": markdown([table])}, {})
-    if drawn := figure(evidence):
+    if drawn := figure(evidence, own=next(iter(study.arms))):
         save_picture(folder, STUDY, drawn)
     return table

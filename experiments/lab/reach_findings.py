@@ -46,6 +46,7 @@ Part = tuple[str, ...]
 """Arm or arms, and the condition."""
 GROUPS = "Usual start", "Gates that start slow"
 """Of the rows of the picture."""
+OWN = "Your cell"
 
 
 @dataclass(frozen=True)
@@ -286,10 +287,14 @@ def starts_slow(arm: str) -> bool:
 
 
 @styled
-def figure(evidence: DrawnEvidence) -> Figure | None:
+def figure(evidence: DrawnEvidence, own: str = "") -> Figure | None:
     """Encoder by lag: the probability that a search of four draws succeeds as a colour, and the window beside it; cells
-    whose gates start slow are below the others, and in both groups the one on top that succeeds most often. None where
-    no arm is whole."""
+    whose gates start slow are below the others, and in each group the one on top that succeeds most often. None where
+    no arm is whole.
+
+    Args:
+        own: an arm of the user's, which is a group of its own.
+    """
     if not evidence.whole:
         return None
     success = {
@@ -297,22 +302,23 @@ def figure(evidence: DrawnEvidence) -> Figure | None:
         for arm in evidence.arms
     }
     arms = sorted((arm for arm in success if success[arm]), key=lambda arm: -fmean(success[arm].values()))
-    groups = [[arm for arm in arms if starts_slow(arm) == slow] for slow in (False, True)]
-    rows = [row for group, of in zip(GROUPS, groups, strict=True) if of for row in (group, *of)]
+    group_of = {arm: OWN if arm == own else GROUPS[starts_slow(arm)] for arm in arms}
+    named = {group: [arm for arm in arms if group_of[arm] == group] for group in (OWN, *GROUPS)}
+    rows = [row for group, of in named.items() if of for row in (group, *of)]
     drawn, (axes,) = new_figure(height=1.6 + 0.33 * len(rows))
     shades = matplotlib.colormaps["Blues"]
     for row, column in itertools.product(range(len(rows)), range(len(evidence.conditions))):
         arm, at = rows[row], evidence.conditions[column]
-        if arm in GROUPS or not (runs := evidence.runs(arm, at)):
+        if arm in named or not (runs := evidence.runs(arm, at)):
             continue
         share = success[arm][at]
         ink = "white" if share > 0.65 else "#222222"
         axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=shades(0.9 * share)))
         axes.text(column - 0.1, row, f"{100 * share:.0f} %", ha="right", va="center", color=ink, fontweight="bold")
         axes.text(column + 0.05, row, f"{runs.window.sum()} of {len(runs.draws)}", va="center", color=ink, fontsize=8)
-    mark_rows(axes, [row if row in GROUPS else evidence.label(row) for row in rows])
+    mark_rows(axes, [row if row in named else evidence.label(row) for row in rows])
     for tick in axes.get_yticklabels():
-        tick.set_fontweight("bold" if tick.get_text() in GROUPS else "normal")
+        tick.set_fontweight("bold" if tick.get_text() in named else "normal")
     axes.set_xticks(range(len(evidence.conditions)), [f"lag about {at}" for at in evidence.conditions])
     axes.set_xlim(-0.55, len(evidence.conditions) - 0.45)
     axes.xaxis.tick_top()
