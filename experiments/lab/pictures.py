@@ -106,8 +106,8 @@ def boxes(axes: Axes, words: Sequence[Word], lag: int) -> None:
     axes.annotate("", (first, below), (end, below), arrowprops={"arrowstyle": "->", "color": "#444444", "shrinkB": 0})
     axes.text(end, below - 0.06, "training sends the gradient back from the end", ha="right", va="top", fontsize=9)
     for place, text, color, side, low in (
-        (behind, "it stops here: none of ten LSTMs learns", CUT, "left", below - 0.32),
-        (first, "it goes on to here: all ten learn", REACHED, "left", below - 0.54),
+        (behind, "cut here, it stops short: none of ten LSTMs learns", CUT, "left", below - 0.32),
+        (first, "cut here, it reaches the clause: all ten learn", REACHED, "left", below - 0.54),
     ):
         axes.plot([place, place], [low - 0.08, bottom + height + 0.03], color=color, lw=1.6)
         axes.text(place + 0.06, low, text, ha=side, va="center", color=ink(color), fontsize=9)
@@ -134,12 +134,11 @@ def steps(evidence: DrawnEvidence, at: str) -> Figure:
         label_ends(figure, axes, lines)
     panels[1].set_xlabel("training steps")
     figure.supylabel("runs that have learned [%]", fontsize="medium")
-    every = np.array([runs.succeeds for runs in drawn.values()])
-    _, settings, seeds = every.shape
+    settings, seeds = next(iter(drawn.values())).succeeds.shape
     figure.suptitle(
         f"Lag about {at}: runs that have been right in over {100 * LEARNS:g} % of validation reviews, of "
         f"{settings * seeds} for each encoder\n({seeds} networks for each of {settings} settings of learning rate and "
-        f"clipping; with {(~every.any((0, 2))).sum()} settings none succeeds)",
+        "clipping)",
         x=0.01, ha="left", fontsize=9,
     )  # fmt: skip
     return figure
@@ -224,11 +223,13 @@ def text(results: Mapping[str, pd.DataFrame]) -> Figure:
                            color="#555555", annotation_clip=False)  # fmt: skip
     panels[1].set_xticks(range(len(KINDS)), [kind.title for kind in KINDS])
     panels[1].set(xlim=(-0.5, len(KINDS) - 0.5), ylim=(50, BREAK))
-    panels[0].set(ylim=(BREAK, 95), title="Accuracy on IMDb's test reviews [%]; a dot is one training run")
+    panels[0].set(ylim=(BREAK, 95), title="Accuracy on IMDb's test reviews [%]; a mark is one training run")
     panels[0].tick_params(bottom=False)
     panels[0].spines["bottom"].set_visible(False)
-    for axes in panels:
+    for axes, edge in zip(panels, (0, 1), strict=True):
         axes.grid(axis="x", visible=False)
+        slash = {"marker": [(-1, -0.6), (1, 0.6)], "markersize": 10, "color": "#666666", "clip_on": False}
+        axes.plot([0], [edge], transform=axes.transAxes, linestyle="none", **slash)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 

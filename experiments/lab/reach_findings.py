@@ -305,7 +305,7 @@ def figure(evidence: DrawnEvidence, own: str = "") -> Figure | None:
     group_of = {arm: OWN if arm == own else GROUPS[starts_slow(arm)] for arm in arms}
     named = {group: [arm for arm in arms if group_of[arm] == group] for group in (OWN, *GROUPS)}
     rows = [row for group, of in named.items() if of for row in (group, *of)]
-    drawn, (axes,) = new_figure(height=1.6 + 0.33 * len(rows))
+    drawn, (axes,) = new_figure(height=1.75 + 0.33 * len(rows))
     shades = matplotlib.colormaps["Blues"]
     for row, column in itertools.product(range(len(rows)), range(len(evidence.conditions))):
         arm, at = rows[row], evidence.conditions[column]
@@ -328,7 +328,8 @@ def figure(evidence: DrawnEvidence, own: str = "") -> Figure | None:
     drawn.suptitle(
         f"How likely is it that a search succeeds? It draws {SEARCH} settings of learning rate and clipping, trains a\n"
         "network with each, and chooses the best on validation. It succeeds if a second network with that setting\n"
-        f"is right in over {100 * LEARNS:g} % of test reviews. Small: settings with which both are.",
+        f"is right in over {100 * LEARNS:g} % of test reviews. Small: settings with which both networks are.\n"
+        "Chrono 400: gates that start so slow that they keep values for up to 400 tokens.",
         x=0.01, ha="left", fontsize=9,
     )  # fmt: skip
     return drawn
