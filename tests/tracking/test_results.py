@@ -1,5 +1,6 @@
 """`compare`, `runs` and the lab read of a sweep the runs of its last launch, each identity once."""
 
+import json
 import math
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ from sentiment_rnn.tracking.names import (
 )
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store, open_store
-from sentiment_rnn.tracking.sweeps import OpenSweep, find_sweep, results_of
+from sentiment_rnn.tracking.sweeps import OpenSweep, find_sweep, results_of, view_of
 
 
 def add_sweep(
@@ -84,6 +85,14 @@ def test_a_recorded_run_gives_its_scores_and_the_configuration_that_it_was_train
     assert first.learning_rate == first.config.optimizer.learning_rate > 0
     assert first.overrides == {"encoder": "rnn", "seed": "0"}
     assert math.isnan(first.metrics["test/accuracy"])  # which this run never had
+
+
+def test_mlflows_page_of_a_sweep_shows_its_runs_and_no_others(store: Store) -> None:
+    sweep = find_sweep(store, "backwards")
+    view = json.loads(view_of(sweep))
+    shown = store.client.search_runs([store.experiment_id], view["searchFilter"], order_by=[view["orderByKey"]])
+    assert {run.info.run_id for run in shown} == {run.run_id for run in results_of(store, sweep)}
+    assert "metrics.`val/best_accuracy`" in view["selectedColumns"]
 
 
 def test_two_runs_of_one_identity_count_once_and_it_is_the_first_that_finished(store: Store) -> None:
