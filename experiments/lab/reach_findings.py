@@ -309,7 +309,10 @@ def figure(evidence: DrawnEvidence, own: str = "") -> Figure | None:
     shades = matplotlib.colormaps["Blues"]
     for row, column in itertools.product(range(len(rows)), range(len(evidence.conditions))):
         arm, at = rows[row], evidence.conditions[column]
-        if arm in named or not (runs := evidence.runs(arm, at)):
+        if arm in named:
+            continue
+        if not (runs := evidence.runs(arm, at)):
+            axes.text(column - 0.1, row, "not run", ha="right", va="center", color="#555555", fontsize=8)
             continue
         share = success[arm][at]
         ink = "white" if share > 0.65 else "#222222"
@@ -319,7 +322,7 @@ def figure(evidence: DrawnEvidence, own: str = "") -> Figure | None:
     mark_rows(axes, [row if row in named else evidence.label(row) for row in rows])
     for tick in axes.get_yticklabels():
         tick.set_fontweight("bold" if tick.get_text() in named else "normal")
-    axes.set_xticks(range(len(evidence.conditions)), [f"lag about {at}" for at in evidence.conditions])
+    axes.set_xticks(range(len(evidence.conditions)), [f"lag about {at} tokens" for at in evidence.conditions])
     axes.set_xlim(-0.55, len(evidence.conditions) - 0.45)
     axes.xaxis.tick_top()
     axes.grid(False)
