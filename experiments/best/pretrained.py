@@ -284,8 +284,8 @@ def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> V
         return None
     one, other = ((ROWS[name].label, right[name].mean(0)) for name in (first, second))
     difference = clustered(one[1] - other[1], films)
-    shown = ((label, percent(clustered(share, films))) for label, share in (one, other))
-    numbers = Numbers("", *next(shown), *next(shown), points(difference))
+    accuracies = [percent(clustered(share, films)) for _, share in (one, other)]
+    numbers = Numbers("", one[0], accuracies[0], other[0], accuracies[1], points(difference))
     decided = above(difference, WORTH)
     if len(right[first]) > 1:
         p = ttest_ind(right[first].mean(1) - WORTH, right[second].mean(1)).pvalue

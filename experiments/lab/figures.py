@@ -1,6 +1,6 @@
 """Figures of studies: seeds that succeed, by part or by lag, and accuracies."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -16,11 +16,6 @@ from sentiment_rnn.report.statistics import Interval
 Arms = Mapping[str, Arm]
 SUCCEED = "seeds that succeed [%]"
 LAG = "lag: tokens from the deciding clause to the end"
-
-
-def condition_label(evidence: Evidence, condition: str) -> str:
-    """`lag 50`, or the task."""
-    return f"lag {condition}" if evidence.study.unit else condition
 
 
 def mark_lags(axes: Axes, lags: Iterable[int]) -> None:
@@ -102,35 +97,20 @@ def places_of_labels(figure: Figure, axes: Axes, points: np.ndarray) -> np.ndarr
 @styled
 def shares(evidence: Evidence) -> Figure:
     """Share of seeds that succeed, a row for each arm and a panel for each condition, with exact intervals."""
-
-    def draw(axes: Axes, row: int, arm: str, condition: str) -> None:
-        share, low, high = 100 * np.array(evidence.share(arm, condition))
-        style = evidence.study.arms[arm]
-        axes.plot([low, high], [row, row], color=style.color, alpha=0.4, linewidth=4, solid_capstyle="butt")
-        axes.plot(share, row, line_of(style.encoder)["marker"], color=style.color, clip_on=False)
-
-    figure = row_panels(
-        evidence, draw, f"{SUCCEED} with exact 95 % intervals", height=0.9 + 0.25 * len(evidence.arms), level=MOST
-    )
-    for axes, condition in zip(figure.axes, evidence.conditions, strict=True):
-        axes.set_title(condition_label(evidence, condition))
-    return figure
-
-
-def row_panels(
-    evidence: Evidence, draw: Callable[[Axes, int, str, str], None], xlabel: str, height: float, level: float
-) -> Figure:
-    """A panel for each condition, a row for each arm, into which `draw` draws what was run; a line at `level`."""
     arms, conditions = evidence.arms, evidence.conditions
-    figure, panels = new_figure(len(conditions), height)
+    figure, panels = new_figure(len(conditions), height=0.9 + 0.25 * len(arms))
     for axes, condition in zip(panels, conditions, strict=True):
         for row, arm in enumerate(arms):
-            if (arm, condition) in evidence.scores:
-                draw(axes, row, arm, condition)
-        axes.axvline(100 * level, **GUIDE)
+            if (arm, condition) not in evidence.scores:
+                continue
+            share, low, high = 100 * np.array(evidence.share(arm, condition))
+            style = evidence.study.arms[arm]
+            axes.plot([low, high], [row, row], color=style.color, alpha=0.4, linewidth=4, solid_capstyle="butt")
+            axes.plot(share, row, line_of(style.encoder)["marker"], color=style.color, clip_on=False)
+        axes.axvline(100 * MOST, **GUIDE)
         mark_rows(axes, [evidence.label(arm) if axes is panels[0] else "" for arm in arms])
-        axes.set(xlim=(-4, 104), xticks=(0, 50, 100))
-    figure.supxlabel(xlabel, fontsize="medium")
+        axes.set(xlim=(-4, 104), xticks=(0, 50, 100), title=f"lag {condition}" if evidence.study.unit else condition)
+    figure.supxlabel(f"{SUCCEED} with exact 95 % intervals", fontsize="medium")
     return figure
 
 

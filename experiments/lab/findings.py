@@ -30,6 +30,8 @@ class Findings:
     """By file name, without its suffix."""
     evidence: Evidence | None = None
     """Results behind them."""
+    drawn: reach_findings.DrawnEvidence | None = None
+    """The same, of a protocol whose draws are the unit."""
 
 
 Found = tuple[Study, Mapping[str, Findings]]
@@ -60,7 +62,7 @@ def drawn_findings(evidence: reach_findings.DrawnEvidence) -> Findings:
     """The findings of a protocol whose draws are the unit."""
     drawn = reach_findings.figure(evidence)
     figures_of = {f"{evidence.protocol.name}_search": drawn} if drawn else {}
-    return Findings(reach_findings.tables(evidence), reach_findings.verdicts(evidence), figures_of)
+    return Findings(reach_findings.tables(evidence), reach_findings.verdicts(evidence), figures_of, drawn=evidence)
 
 
 def check_shown(protocol: Protocol) -> None:

@@ -8,8 +8,7 @@ import yaml
 
 from experiments.lab.findings import Found
 from experiments.lab.reach import SEARCH, success_interval
-from experiments.lab.reach_findings import DrawnEvidence, share
-from experiments.lab.results import read_results
+from experiments.lab.reach_findings import share
 from experiments.lab.rules import Evidence, Numbers, Verdict, worst_to_best
 from experiments.lab.study import Claim, Protocol, Study, known
 from sentiment_rnn.report.tables import Table
@@ -171,14 +170,14 @@ def counted(evidence: Evidence | None, arm: str, condition: str) -> str:
 def rows_of_arms(arms: Iterable[str], findings: Iterable[Found]) -> list[tuple[str, ...]]:
     """A row for each arm of the study `reach`: searches that succeed and the window at each lag, and IMDb."""
     studies = {study.name: (study, found) for study, found in findings}
-    (reach, _), (_, imdb) = studies["reach"], studies["imdb"]
-    drawn = DrawnEvidence(reach, reach.protocol("reach"), read_results(reach.output))
+    (reach, searched), (_, imdb) = studies["reach"], studies["imdb"]
+    drawn = searched["reach"].drawn
     on_imdb = [imdb[protocol].evidence for protocol in AT_LAST_STATE if protocol in imdb]
     rows: list[tuple[str, ...]] = []
     for arm in arms:
         cells: list[str] = []
         for lag in LAGS:
-            runs = drawn.runs(arm, str(lag))
+            runs = drawn.runs(arm, str(lag)) if drawn else None
             window = f"{runs.window.sum()}/{len(runs.draws)}" if runs else NONE
             cells += [share(success_interval(runs, SEARCH)) if runs else NONE, window]
         scores = next((scores for of in on_imdb if of and (scores := of.whole(arm, ""))), None)
