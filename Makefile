@@ -53,7 +53,7 @@ demo: $(READY)  ## Compare rnn, lstm and bag on generated reviews: no data, no n
 compare: $(READY)  ## Compare them on IMDb (IMDB_ARCHIVE=…, or it is downloaded) and write runs/rnn_vs_lstm (OUTPUT=… for another)
 	$(call compared,rnn_vs_lstm,--register)
 
-best: $(READY)  ## Train a GRU that starts from a language model of IMDb's own texts, and register it (40 minutes with AVX-512 BF16)
+best: $(READY)  ## Train a GRU that starts from a language model of IMDb's own texts, with n-grams beside it, and register it (40 minutes with AVX-512 BF16)
 	@$(RUN) sentiment_rnn train experiment=best_language_model "tracking.directory=$(STORE)" $(ARGS)
 	$(call compared,best,--register)
 

@@ -113,7 +113,7 @@ NOT_RUN = {
     "the same sweep as one that is run, with other values": (
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm seed", "sentiment-rnn train -m encoder=rnn,lstm",
         "sentiment-rnn train data=files", "sentiment-rnn train encoder=lstm", "make compare OUTPUT=",
-        "sentiment-rnn train data=imdb encoder=lstm pretrained",
+        "sentiment-rnn train data=imdb encoder=lstm pretrained", "sentiment-rnn train data=imdb encoder=gru pooling",
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine precision",
     ),
     "tests run their scripts": (

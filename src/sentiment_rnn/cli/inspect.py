@@ -67,6 +67,9 @@ def main(
 def summary(inspection: "Inspection") -> str:
     """One line: what it says, and which sentence moves it most."""
     line = f"{inspection.name}: {100 * inspection.probability:.1f} % positive"
+    if inspection.contributions:
+        network, ngrams, _ = inspection.contributions
+        line += f", logit {network:+.2f} (network) {ngrams:+.2f} (n-grams)"
     if len(inspection.sentences) > 1:
         most = max(inspection.sentences, key=lambda sentence: abs(sentence.change))
         line += f"; moved most by “{shortened(most.text, 40)}”, {100 * most.change:+.1f} points"

@@ -53,6 +53,10 @@ class ReviewTaskConfig(TaskConfig):
     virtual: Weight = 0.0
     """The same of the perturbation that changes the prediction most, whatever the label (virtual adversarial training);
     the divergence of the two predictions is added."""
+    ngrams: Count = 0
+    """Tokens of the longest n-gram of a linear classifier (Wang & Manning 2012; Mesnil et al. 2015) that judges
+    together with the network. It is trained when the network is done; validation chooses the weight of each. 0: the
+    network judges alone."""
 
 
 @dataclass(config=SCHEMA)

@@ -97,12 +97,12 @@ def fit_and_test(job: Job, run: TrackedRun | None, interruption: Interruption, r
     if config.trainer.tested_epoch == "last":
         tested = Path(checkpoint.dirpath or "", FINAL)
         trainer.save_checkpoint(tested, weights_only=True)
+    best_score = float(checkpoint.best_model_score if checkpoint.best_model_score is not None else "nan")
+    model.load_state_dict(load_checkpoint(tested)["state_dict"])
+    best_score = job.chosen(model, best_score)
     scores: Mapping[str, float] = {}
     if job.tests:
-        (scores,) = trainer.test(model, datamodule=job.data, ckpt_path=tested, weights_only=True, verbose=False)
-    else:
-        model.load_state_dict(load_checkpoint(tested)["state_dict"])
-    best_score = float(checkpoint.best_model_score if checkpoint.best_model_score is not None else "nan")
+        (scores,) = trainer.test(model, datamodule=job.data, verbose=False)
     if run:
         run.log_metrics({job.objective.best: best_score, PEAK_MEMORY: runtime.peak_memory()})
         run.log_tags({CHECKPOINT_TAG: tested.name})

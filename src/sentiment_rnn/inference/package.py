@@ -124,7 +124,7 @@ def pack(
     model: SentimentNetwork,
     data: "ReviewData",
     precision: str,
-    run_id: str,
+    run_id: str = "",
     label: str = "",
     start: TrainedBackbone | None = None,
 ) -> Package:
@@ -133,7 +133,7 @@ def pack(
     Args:
         data: that it was trained and chosen on.
         precision: in which it was trained.
-        run_id: of the run that made it.
+        run_id: of the run that made it; empty where there is none.
         label: its encoder's name for people.
         start: the model from which it started, whose texts it has read too.
     """

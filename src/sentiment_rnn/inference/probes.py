@@ -18,6 +18,7 @@ from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.model import cells
 from sentiment_rnn.model.cells import AnyLayer, Cell, OwnLayer, cell_of
 from sentiment_rnn.model.encoders.recurrent import Recurrent
+from sentiment_rnn.model.ngrams import ngrams_of
 from sentiment_rnn.model.pooling import Last
 
 
@@ -127,6 +128,8 @@ def median_by_step_back(norms: Tensor, lengths: Tensor) -> np.ndarray:
 GATES = ("forget", "input", "output")
 UNITS = 32
 """Units whose gates are kept, those that the output layer weighs most."""
+PHRASES = 10
+"""N-grams that are named."""
 SENTENCE = re.compile(r".+?(?:(?<=[.!?])\s+|\n+|\Z)", re.DOTALL)
 """With what parts it from the next one, which can be tokens too."""
 
@@ -139,6 +142,20 @@ class Sentence(NamedTuple):
     """Probability that the text is positive with this sentence left out; NaN where nothing is left."""
     change: float
     """The probability with it, minus that without it."""
+
+
+class Contributions(NamedTuple):
+    """Terms of the logit of a network that judges together with n-grams."""
+
+    network: float
+    ngrams: float
+    phrases: list[tuple[str, float]]
+    """N-grams of the text with the largest terms, the largest first."""
+
+    @property
+    def decisive(self) -> str:
+        """The term that is further from 0."""
+        return "n-grams" if abs(self.ngrams) > abs(self.network) else "network"
 
 
 @dataclass(frozen=True)
@@ -160,6 +177,8 @@ class Inspection:
     """By gate, and `cell` for the cell state: float [T, units]. Of the last layer. Empty for all but an LSTM and an
     sLSTM in one direction, pooled at its last state."""
     sentences: list[Sentence]
+    contributions: Contributions | None = None
+    """None where a network judges alone."""
 
     @property
     def probability(self) -> float:
@@ -194,6 +213,7 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
         running=running,
         gates=gates_of(predictor, kept),
         sentences=sentences_of(predictor, parts, documents, read, float(running[-1])),
+        contributions=contributions_to(predictor, kept),
     )
 
 
@@ -216,6 +236,28 @@ def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
     gates = {gate: unrolled.gates[gate][0][:, units].numpy() for gate in GATES if gate in unrolled.gates}
     memory = torch.stack(unrolled.cells, 1).detach()
     return gates | {"cell": (memory[0][:, units] / unrolled.kind.normalizer(memory)[0][:, units]).numpy()}
+
+
+def contributions_to(predictor: Predictor, ids: np.ndarray) -> Contributions | None:
+    """Terms of a text's logit; None where a network judges alone.
+
+    Args:
+        ids: int32 [T], token ids of the part that the model reads.
+    """
+    ngrams, temperature = predictor.package.model.ngrams, predictor.package.reading.temperature
+    if ngrams is None:
+        return None
+    tokens, lengths = torch.from_numpy(ids.astype(np.int64))[None], torch.tensor([len(ids)])
+    keys = ngrams_of(tokens, lengths, ngrams.vocabulary_size, ngrams.longest)[0]
+    terms = ngrams.mix[1] * ngrams.weights_of(keys) / temperature
+    total, of_ngrams = float(predictor.logits([ids])[0]) / temperature, float(terms.sum())
+    words = predictor.package.tokenizer.decode
+    phrases = [
+        (" ".join(words(ngrams.ids_of(int(keys[place])))), float(terms[place]))
+        for place in terms.abs().argsort(descending=True)[:PHRASES]
+        if terms[place]
+    ]
+    return Contributions(total - of_ngrams, of_ngrams, phrases)
 
 
 def sentences_of(

@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from sentiment_rnn.config.components import class_named, named_by_file
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.model.ngrams import NgramClassifier
 
 OURS = ("sentiment_rnn.model.encoders.", "sentiment_rnn.model.pooling.")
 """Beginnings of modules that a file may name before they are imported."""
@@ -117,7 +118,10 @@ class SentimentNetwork(nn.Module):
     Args:
         vocabulary_size, embedding, encoder, padding_id, unknown_id: of the `Backbone`.
         pooling: `_target_` and `dropout`; see `PoolingConfig`.
+        ngrams: `longest` and `size` of an `NgramClassifier` that judges together with it; None: it judges alone.
     """
+
+    ngrams: NgramClassifier | None
 
     def __init__(
         self,
@@ -127,24 +131,31 @@ class SentimentNetwork(nn.Module):
         pooling: dict[str, Any],
         padding_id: int = 0,
         unknown_id: int = 1,
+        ngrams: dict[str, int] | None = None,
     ) -> None:
         super().__init__()
-        self.description: dict[str, Any] = {
+        self._settings: dict[str, Any] = {
             "vocabulary_size": vocabulary_size, "embedding": embedding, "encoder": encoder, "pooling": pooling,
         }  # fmt: skip
-        """The arguments from which the same network is built again; plain numbers, strings and dicts of them."""
         self.backbone = Backbone(vocabulary_size, embedding, encoder, padding_id, unknown_id)
         self.pooling = build_module({key: value for key, value in pooling.items() if key != "dropout"})
         self.pooling_dropout = nn.Dropout(pooling["dropout"])
         self.output = nn.Linear(self.backbone.output_size * cast(int, self.pooling.width), 1)
         self.backbone.initialize_embedding()
+        self.ngrams = NgramClassifier(vocabulary_size, **ngrams) if ngrams else None
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The arguments from which the same network is built again; plain numbers, strings and dicts of them."""
+        return self._settings | ({"ngrams": self.ngrams.description} if self.ngrams else {})
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """`tokens [B, T]` int64, `lengths [B]` int64 → logits `[B]` float32."""
-        return self.classify(self.backbone.embed(tokens), lengths)
+        logits = self.classify(self.backbone.embed(tokens), lengths)
+        return self.ngrams.combined(logits, tokens, lengths) if self.ngrams else logits
 
     def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """`embedded [B, T, E]`, `lengths [B]` → logits `[B]` float32."""
+        """`embedded [B, T, E]`, `lengths [B]` → logits `[B]` float32 of the network alone."""
         pooled = self.pooled(embedded, lengths)
         # bfloat16 keeps three digits: too few for a logit.
         with torch.autocast(pooled.device.type, enabled=False):

@@ -65,6 +65,14 @@ class Job(Protocol):
     def before_training(self, model: TrainingModule, run: TrackedRun) -> None:
         """Record what is known of the data and of the untrained model."""
 
+    def chosen(self, model: TrainingModule, score: float) -> float:
+        """Choose on validation what training has left open, now that the model has the weights that are tested; the
+        validation score with it.
+
+        Args:
+            score: of the epoch that validation chose.
+        """
+
     def after_training(self, model: TrainingModule, run: TrackedRun) -> None:
         """Record what the tested model is worth, and the model itself."""
 
@@ -112,6 +120,10 @@ class TextJob:
         corpus = self.data.corpus
         sizes = {split: len(texts) for split, texts in corpus.splits.items()}
         run.log_data(self.config.data.name, corpus.digest, sizes)
+
+    def chosen(self, model: Any, score: float) -> float:
+        """The same score: training leaves nothing open."""
+        return score
 
     def packed(self, model: Any, run: TrackedRun, start: TrainedBackbone | None = None) -> Package:
         """The trained model as people use it; `start` is what it started from."""

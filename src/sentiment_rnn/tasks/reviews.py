@@ -11,11 +11,13 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.data.batching import Batch
 from sentiment_rnn.data.datamodule import ReviewData
 from sentiment_rnn.data.tokenizer import PADDING_ID, UNKNOWN_ID
+from sentiment_rnn.inference.package import pack
 from sentiment_rnn.inference.predictions import Predictions, calibrate, surest_mistakes
 from sentiment_rnn.inference.predictor import Predictor
 from sentiment_rnn.inference.probes import gradient_by_step_back
 from sentiment_rnn.model.classifier import SentimentClassifier
 from sentiment_rnn.tasks.job import Objective, TextJob
+from sentiment_rnn.tasks.ngrams import check_length, combine, train_ngrams
 from sentiment_rnn.tasks.pretrained import note_texts_read, settle_pretrained, start_from
 from sentiment_rnn.tracking.names import BEST_ACCURACY, TEMPERATURE
 from sentiment_rnn.tracking.run import TrackedRun
@@ -35,7 +37,9 @@ class ReviewJob(TextJob):
 
     def model(self) -> SentimentClassifier:
         """The classifier as it starts: drawn, but for a backbone that was trained before."""
-        model = build_model(self.config, len(self.data.corpus.tokenizer))
+        vocabulary_size = len(self.data.corpus.tokenizer)
+        check_length(self.config.task.ngrams, vocabulary_size)
+        model = build_model(self.config, vocabulary_size)
         if self.start:
             start_from(self.start, model)
         return model
@@ -47,6 +51,13 @@ class ReviewJob(TextJob):
         if self.start:
             note_texts_read(self.start, self.data.corpus)
         self.untrained = copy.deepcopy(model)
+
+    def chosen(self, model: Any, score: float) -> float:
+        """Have n-grams judge together with the network, where they are asked for; the score of both together."""
+        if not self.config.task.ngrams:
+            return score
+        ngrams = train_ngrams(self.data, self.config.task.ngrams)
+        return combine(Predictor(pack(model.cpu().eval(), self.data, self.config.precision)), ngrams, self.data)
 
     def after_training(self, model: Any, run: TrackedRun) -> None:
         """Record predictions, calibration and gradients; unless the run leaves results alone, figures, mistakes and the
