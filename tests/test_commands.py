@@ -33,16 +33,13 @@ class Step(NamedTuple):
 
 
 INSPECT_TWO, SWEEP = (
-    next(line for line in commands() if line.startswith(f"make {name} ARGS=")) for name in ("inspect", "sweep")
+    next(line for line in commands() if line.startswith(f"make {beginning}"))
+    for beginning in ('inspect ARGS="--model sentiment', "sweep ARGS=")
 )
 WALKS = {
     "demo": [
         Step("make", "Compare rnn, lstm and bag"),
         Step("make demo", "(?s)registered as demo@champion.*Figure: runs/demo/comparison", f"{GENERATED} seed=0"),
-        Step(
-            'make predict ARGS="--model demo" TEXT="the seating was rather awful but i really liked the movie ."',
-            "(posi|nega)tive",
-        ),
         Step(
             'make predict TEXT="The beginning is slow. The ending is one of the finest I have seen."',
             "has read generated reviews alone",
@@ -51,6 +48,11 @@ WALKS = {
         Step(
             'make inspect TEXT="The beginning is slow. The ending is one of the finest I have seen."',
             r"inspection\.html",
+        ),
+        Step(
+            'make inspect ARGS="--model demo@lstm --against demo@rnn" TEXT="I really liked the movie but I was '
+            'disappointed in the service and cleanliness of the cinema."',
+            r"(?s)lstm: .*rnn: .*inspection\.html",
         ),
         Step("make serve", "ping", "--port PORT"),
         Step("make ui", "", "PORT"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED
 from experiments.lab.study import Study
-from experiments.lab.summary import answer_table, chosen_tables, judged_claims, protocol_table
+from experiments.lab.summary import chosen_tables, judged_claims, learned_table, protocol_table
 from experiments.lab.write import all_findings
 from sentiment_rnn.report.pages import render
 
@@ -48,7 +48,7 @@ def build_page(root: Path) -> str:
     return render(
         "report.html.jinja",
         Path(__file__).parent,
-        answer=answer_table(root / "experiments", findings),
+        answer=learned_table(findings),
         leading=next((one for *_, of in sections for one in of if one.path.stem == "reach_search"), None),
         chosen=chosen_tables(root / "experiments", claims, study=lambda one: one.study.name).values(),
         sections=sections,

@@ -1,4 +1,4 @@
-"""What the studies say together: their claims with verdicts, README's table, and the one on the page of cells."""
+"""What the studies say together: their claims with verdicts, and the table on the page of cells."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,12 +14,11 @@ from experiments.lab.study import Claim, Protocol, Study, known
 from sentiment_rnn.report.tables import Table
 
 CHOSEN = "findings.yaml"
-"""Claims of `docs/findings.md`, by question."""
+"""Claims of the report's first table, by question."""
 TITLE = "Claims and verdicts, with 95 % intervals"
 NUMBERS = {"most": "seeds that succeed", "learns": "seeds that succeed", "own": "number",
     "reaches": "S(4) [%]", "wider": "window [%]"}  # fmt: skip
 """Titles of a claim's numbers, by the first word of its rule; the title of other rules is the study's score."""
-ANSWER = "answer.yaml"
 LAGS = 50, 100
 """Lags of the study `reach` that are shown."""
 NONE = "–"
@@ -140,23 +139,11 @@ def claims_table(
     return Table(TITLE, [names[name] for name in shown], [[row.get(name, "") for name in shown] for row in rows])
 
 
-def answer_table(experiments: Path, findings: Iterable[Found]) -> Table:
-    """README's rows, with intervals over draws, and the size of each encoder's state per unit."""
-    asked = yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8"))
-    rows = rows_of_arms(asked["readme"], findings)
-    return Table(
-        f"{SEARCHED}; IMDb by seed",
-        (*COLUMNS, "state per unit"),
-        [(*row, str(state)) for row, state in zip(rows, asked["readme"].values(), strict=True)],
-    )
-
-
-def learned_table(experiments: Path, findings: Iterable[Found]) -> Table:
-    """The rows of README's table and the others, with parity beside them."""
-    asked, found = yaml.safe_load((experiments / ANSWER).read_text(encoding="utf-8")), list(findings)
-    arms = [*asked["readme"], *asked["others"]]
+def learned_table(findings: Iterable[Found]) -> Table:
+    """Searches that succeed, IMDb and parity for every arm of the study `reach`."""
+    found = list(findings)
     capacity = next((of["capacity"].evidence for study, of in found if study.name == "capacity" and of), None)
-    rows = [(*row, counted(capacity, arm, PARITY)) for arm, row in zip(arms, rows_of_arms(arms, found), strict=True)]
+    rows = [(*row, counted(capacity, arm, PARITY)) for arm, row in rows_of_arms(found).items()]
     return Table(f"{SEARCHED}; IMDb: worst to best seed; parity: seeds that succeed", (*COLUMNS, "parity"), rows)
 
 
@@ -167,19 +154,19 @@ def counted(evidence: Evidence | None, arm: str, condition: str) -> str:
     return "{}/{}".format(*evidence.learn(arm, condition))
 
 
-def rows_of_arms(arms: Iterable[str], findings: Iterable[Found]) -> list[tuple[str, ...]]:
+def rows_of_arms(findings: Iterable[Found]) -> dict[str, tuple[str, ...]]:
     """A row for each arm of the study `reach`: searches that succeed and the window at each lag, and IMDb."""
     studies = {study.name: (study, found) for study, found in findings}
     (reach, searched), (_, imdb) = studies["reach"], studies["imdb"]
     drawn = searched["reach"].drawn
     on_imdb = [imdb[protocol].evidence for protocol in AT_LAST_STATE if protocol in imdb]
-    rows: list[tuple[str, ...]] = []
-    for arm in arms:
+    rows: dict[str, tuple[str, ...]] = {}
+    for name, arm in reach.arms.items():
         cells: list[str] = []
         for lag in LAGS:
-            runs = drawn.runs(arm, str(lag)) if drawn else None
+            runs = drawn.runs(name, str(lag)) if drawn else None
             window = f"{runs.window.sum()}/{len(runs.draws)}" if runs else NONE
             cells += [share(success_interval(runs, SEARCH)) if runs else NONE, window]
-        scores = next((scores for of in on_imdb if of and (scores := of.whole(arm, ""))), None)
-        rows.append((reach.arms[arm].label, *cells, worst_to_best(scores) if scores else NONE))
+        scores = next((scores for of in on_imdb if of and (scores := of.whole(name, ""))), None)
+        rows[name] = (arm.label, *cells, worst_to_best(scores) if scores else NONE)
     return rows

@@ -17,22 +17,14 @@ from experiments.lab.reach_findings import DrawnEvidence, share
 from experiments.lab.results import RESULTS, check_correct, read_correct, read_results, values_of
 from experiments.lab.rules import evidence_of
 from experiments.lab.study import Study, all_studies, find_study
-from experiments.lab.summary import (
-    Judged,
-    answer_table,
-    chosen_tables,
-    judged_claims,
-    learned_table,
-    protocol_table,
-    verdict_table,
-)
+from experiments.lab.summary import judged_claims, learned_table, protocol_table, verdict_table
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.plotting import write_folder
+from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.report.tables import Table, csv_text, find_block, markdown, replace_block
 
-README, SUMMARY, CELLS = "README.md", "docs/findings.md", "docs/cells.md"
-"""The first of the project, which has the answer, and of each study; the second has the chosen claims, the third what
-each cell learns."""
+README, CELLS = "README.md", "docs/cells.md"
+"""The page of each study, and the one that says what each cell learns."""
 TABLES = "tables"
 """Folder of the further tables of a study."""
 NOT_RUN, NOT_JUDGED = "This protocol has not been run yet.\n", "No claim can be judged yet.\n"
@@ -94,16 +86,8 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
             yield Block(page, name, markdown(tables[:1]) or ("" if name in found else NOT_RUN))
             if protocol.claims:
                 yield Block(page, f"{name}_claims", markdown([judged]) if judged.rows else none)
-    yield Block(root / README, "answer", markdown([answer_table(root / "experiments", findings)]))
-    yield Block(root / CELLS, "learned", markdown([learned_table(root / "experiments", findings)]))
-    for name, table in chosen_tables(root / "experiments", claims, claim_with_link).items():
-        yield Block(root / SUMMARY, f"findings_{name}", markdown([table]))
+    yield Block(root / CELLS, "learned", markdown([learned_table(findings)]))
     yield from illustration_blocks(root)
-
-
-def claim_with_link(one: Judged) -> str:
-    """A claim as a link to its page, as a page of `docs` has it."""
-    return f"[{one.claim.text}](../experiments/{one.study.name}/{one.study.page(one.protocol.name)})"
 
 
 def illustration_blocks(root: Path) -> Iterator[Block]:
@@ -213,6 +197,7 @@ def pages_with_values(root: Path, studies: Sequence[Study]) -> dict[Path, str]:
         accuracy / STUDY / ARM                    mean test accuracy over seeds [%]
         points / STUDY / ARM / STUDY / ARM        difference of two of those, first - second [percentage points]
         search / ARM / LAG                        S(4) of the study `reach`, with its 95 % interval [%]
+        share / ARM / LAG                         the same without the interval
 
     Raises:
         UserError: a value is of no known kind, or the results do not have it.
@@ -247,16 +232,17 @@ def _values(studies: Sequence[Study]) -> Callable[[Path, str], str]:
         study = by_name["reach"]
         return DrawnEvidence(study, study.protocols["reach"], results("reach"))
 
-    def search(arm: str, lag: str) -> str:
+    def search(arm: str, lag: str) -> Interval:
         runs = evidence_of_reach().runs(arm, lag)
         if runs is None:
             raise LookupError(f"not all runs of {arm} at {lag} are there")
-        return share(success_interval(runs, SEARCH))
+        return success_interval(runs, SEARCH)
 
     kinds: dict[str, Callable[..., str]] = {
         "seeds": seeds,
         "accuracy": lambda study, arm: f"{accuracy(study, arm):.1f}",
-        "search": search,
+        "search": lambda arm, lag: share(search(arm, lag)),
+        "share": lambda arm, lag: f"{100 * search(arm, lag).estimate:.0f}",
         "points": lambda study, arm, *other: f"{accuracy(study, arm) - accuracy(*other):.1f}",
     }
 

@@ -28,7 +28,7 @@ ANSWER = Table("What <encoders> remember", ["encoder", "lag"], [["RNN", "50"], [
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study of which one protocol has run and another has not."""
-    monkeypatch.setattr(page_module, "answer_table", lambda *_: ANSWER)
+    monkeypatch.setattr(page_module, "learned_table", lambda *_: ANSWER)
     first = {"date": make_study(tmp_path).protocols["first"].path.name[:10], "claims": CLAIMS, "figures": ["shares"]}
     sweep = {"name": "learn_{at}", "at": [20, 50], "arms": ["rnn"], "seeds": "0-19", "rates": ["search"]}
     later = {"date": "2026-02-01", "reads": ["first"], "claims": [CLAIMS[0] | {"id": "later"}]}

@@ -14,7 +14,6 @@ from experiments.lab.provenance import read_provenance
 from experiments.lab.results import RESULTS, results_csv
 from experiments.lab.run import freeze
 from experiments.lab.study import EXPERIMENTS, Study, all_studies
-from experiments.lab.summary import CHOSEN
 from experiments.lab.write import (
     NOT_RUN,
     all_findings,
@@ -93,19 +92,17 @@ FIRST = {
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study that has run, beside the documents that it needs."""
-    for name in ("answer_table", "learned_table"):
-        monkeypatch.setattr(write_module, name, lambda *_: Table("The answer", ["claim"], [["An RNN learns."]]))
+    learned = Table("What cells learn", ["claim"], [["An RNN learns."]])
+    monkeypatch.setattr(write_module, "learned_table", lambda _: learned)
     monkeypatch.setattr(write_module, "write_pictures", lambda _: None)  # they are of the committed studies
     found = make_study(tmp_path, FIRST)
     freeze(found, found.protocols["first"])
     sums = table_of(found, {("rnn", "20"): learners(20), ("rnn", "50"): learners(0)})
     (found.folder / RESULTS).write_text(results_csv(sums[sums.metric != "best_accuracy"]))
     (tmp_path / "docs").mkdir()
-    (tmp_path / "experiments" / CHOSEN).write_text('far: {question: "How far?", claims: [made/first.far]}\n')
     for names, path in (
         (("first", "first_claims"), found.folder / "README.md"),
-        (("answer",), tmp_path / "README.md"), (("learned",), tmp_path / "docs" / "cells.md"),
-        (("findings_far",), tmp_path / "docs" / "findings.md"),
+        (("learned",), tmp_path / "docs" / "cells.md"),
     ):  # fmt: skip
         blocks = "\n".join(f"<!-- {name}:start -->\nold\n<!-- {name}:end -->\n" for name in names)
         path.write_text(f"# A title\n\n{blocks}\nBelow.\n")
@@ -123,15 +120,12 @@ def test_the_command_writes_figures_and_every_block_and_nothing_else_of_a_docume
     assert "| An RNN succeeds at lag 20. | holds |\n" in page
     assert "([numbers](tables/first_claims.csv))" in page
     assert "validation" not in page, "one table"
-    summary = (tmp_path / "docs" / "findings.md").read_text()
-    assert "| [An RNN succeeds at lag 50.](../experiments/made/README.md) | does not hold | 50 |" in summary
-    assert "An RNN learns." in (tmp_path / "README.md").read_text()
+    assert "An RNN learns." in (tmp_path / "docs" / "cells.md").read_text()
 
 
 def test_a_protocol_that_has_not_run_says_so(study: Study, tmp_path: Path) -> None:
     results = (study.folder / RESULTS).read_text().splitlines(keepends=True)
     (study.folder / RESULTS).write_text(results[0])
-    (tmp_path / "experiments" / CHOSEN).write_text("{}\n")
     first, claims, *_ = generated_blocks(tmp_path, all_findings(tmp_path))
     assert (first.document, first.text, claims.text) == (study.folder / "README.md", NOT_RUN, NOT_RUN)
 
