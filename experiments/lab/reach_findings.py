@@ -12,7 +12,7 @@ Verdicts are made of parts as in `rules`. An arm counts where all its planned ru
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -47,6 +47,8 @@ Part = tuple[str, ...]
 GROUPS = "Usual start", "Gates that start slow"
 """Of the rows of the picture."""
 OWN = "Your cell"
+IN_PICTURES = {"rnn": "vanilla RNN (tanh)", "rnn_orthogonal": "vanilla RNN, kept orthogonal", "lstm": "LSTM"}
+"""Names of arms where a reader has no glossary."""
 
 
 @dataclass(frozen=True)
@@ -281,24 +283,31 @@ def fresh(evidence: DrawnEvidence) -> Table:
     )
 
 
+def name_in_pictures(evidence: "DrawnEvidence", arm: str) -> str:
+    """An arm's label; whether its gates start slow, the picture says elsewhere."""
+    return IN_PICTURES.get(arm, evidence.label(arm)).removesuffix(", chrono 400")
+
+
 def starts_slow(arm: str) -> bool:
     """Whether the gates of an arm start slow."""
     return arm.endswith("_chrono")
 
 
 @styled
-def figure(evidence: DrawnEvidence, own: str = "") -> Figure | None:
+def figure(evidence: DrawnEvidence, own: str = "", lags: Iterable[int] = ()) -> Figure | None:
     """Encoder by lag: the probability that a search of four draws succeeds as a colour, and the window beside it; cells
     whose gates start slow are below the others, and in each group the one on top that succeeds most often. None where
     no arm is whole.
 
     Args:
         own: an arm of the user's, which is a group of its own.
+        lags: those that are shown; none: all that were run.
     """
     if not evidence.whole:
         return None
+    conditions = [str(lag) for lag in lags] or evidence.conditions
     success = {
-        arm: {at: search_success(runs, SEARCH) for at in evidence.conditions if (runs := evidence.runs(arm, at))}
+        arm: {at: search_success(runs, SEARCH) for at in conditions if (runs := evidence.runs(arm, at))}
         for arm in evidence.arms
     }
     arms = sorted((arm for arm in success if success[arm]), key=lambda arm: -fmean(success[arm].values()))
@@ -307,8 +316,8 @@ def figure(evidence: DrawnEvidence, own: str = "") -> Figure | None:
     rows = [row for group, of in named.items() if of for row in (group, *of)]
     drawn, (axes,) = new_figure(height=1.75 + 0.33 * len(rows))
     shades = matplotlib.colormaps["Blues"]
-    for row, column in itertools.product(range(len(rows)), range(len(evidence.conditions))):
-        arm, at = rows[row], evidence.conditions[column]
+    for row, column in itertools.product(range(len(rows)), range(len(conditions))):
+        arm, at = rows[row], conditions[column]
         if arm in named:
             continue
         if not (runs := evidence.runs(arm, at)):
@@ -319,20 +328,20 @@ def figure(evidence: DrawnEvidence, own: str = "") -> Figure | None:
         axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=shades(0.9 * share)))
         axes.text(column - 0.1, row, f"{100 * share:.0f} %", ha="right", va="center", color=ink, fontweight="bold")
         axes.text(column + 0.05, row, f"{runs.window.sum()} of {len(runs.draws)}", va="center", color=ink, fontsize=8)
-    mark_rows(axes, [row if row in named else evidence.label(row) for row in rows])
+    mark_rows(axes, [row if row in named else name_in_pictures(evidence, row) for row in rows])
     for tick in axes.get_yticklabels():
         tick.set_fontweight("bold" if tick.get_text() in named else "normal")
-    axes.set_xticks(range(len(evidence.conditions)), [f"lag about {at} tokens" for at in evidence.conditions])
-    axes.set_xlim(-0.55, len(evidence.conditions) - 0.45)
+    axes.set_xticks(range(len(conditions)), [f"lag about {at} tokens" for at in conditions])
+    axes.set_xlim(-0.55, len(conditions) - 0.45)
     axes.xaxis.tick_top()
     axes.grid(False)
     axes.tick_params(length=0)
     axes.spines[["left", "bottom"]].set_visible(False)
     drawn.suptitle(
-        f"How likely is it that a search succeeds? It draws {SEARCH} settings of learning rate and clipping, trains a\n"
-        "network with each, and chooses the best on validation. It succeeds if a second network with that setting\n"
-        f"is right in over {100 * LEARNS:g} % of test reviews. Small: settings with which both networks are.\n"
-        "Chrono 400: gates that start so slow that they keep values for up to 400 tokens.",
+        f"How often does a search succeed? It tries {SEARCH} random settings of learning rate and clipping, a network\n"
+        "with each, and keeps the best on validation. It succeeds if a second network with that setting is right\n"
+        f"in over {100 * LEARNS:g} % of test reviews. The lag: tokens between the deciding words and the end.\n"
+        "Small print: of 32 settings, those with which both of two networks are right that often.",
         x=0.01, ha="left", fontsize=9,
     )  # fmt: skip
     return drawn
