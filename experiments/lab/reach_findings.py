@@ -341,7 +341,7 @@ def figure(evidence: DrawnEvidence, own: str = "", lags: Iterable[int] = ()) -> 
         f"How often does a search succeed? It tries {SEARCH} random settings of learning rate and clipping, a network\n"
         "with each, and keeps the best on validation. It succeeds if a second network with that setting is right\n"
         f"in over {100 * LEARNS:g} % of test reviews. The lag: tokens between the deciding words and the end.\n"
-        "Small print: of 32 settings, those with which both of two networks are right that often.",
+        "Small print, another measure: with how many of 32 settings both of two networks are right that often.",
         x=0.01, ha="left", fontsize=9,
     )  # fmt: skip
     return drawn

@@ -198,6 +198,7 @@ def pages_with_values(root: Path, studies: Sequence[Study]) -> dict[Path, str]:
         points / STUDY / ARM / STUDY / ARM        difference of two of those, first - second [percentage points]
         search / ARM / LAG                        S(4) of the study `reach`, with its 95 % interval [%]
         share / ARM / LAG                         the same without the interval
+        share / ARM / LAG / again                 that of the replication
 
     Raises:
         UserError: a value is of no known kind, or the results do not have it.
@@ -232,8 +233,8 @@ def _values(studies: Sequence[Study]) -> Callable[[Path, str], str]:
         study = by_name["reach"]
         return DrawnEvidence(study, study.protocols["reach"], results("reach"))
 
-    def search(arm: str, lag: str) -> Interval:
-        runs = evidence_of_reach().runs(arm, lag)
+    def search(arm: str, lag: str, again: str = "") -> Interval:
+        runs = evidence_of_reach().runs(arm, lag, bool(again))
         if runs is None:
             raise LookupError(f"not all runs of {arm} at {lag} are there")
         return success_interval(runs, SEARCH)
@@ -242,7 +243,7 @@ def _values(studies: Sequence[Study]) -> Callable[[Path, str], str]:
         "seeds": seeds,
         "accuracy": lambda study, arm: f"{accuracy(study, arm):.1f}",
         "search": lambda arm, lag: share(search(arm, lag)),
-        "share": lambda arm, lag: f"{100 * search(arm, lag).estimate:.0f}",
+        "share": lambda *of: f"{100 * search(*of).estimate:.0f}",
         "points": lambda study, arm, *other: f"{accuracy(study, arm) - accuracy(*other):.1f}",
     }
 
