@@ -80,7 +80,7 @@ def place(encoder: str, lags: Sequence[int], draws: int, store: Path, overrides:
             trained, seconds = trained + work_of(sweep) * new / len(sweep.seeds), seconds + time.time() - began
         table, left = draw(only(study, shown.values()), folder), whole - sum(map(work_of, shown.values()))
         rest = f"; about {in_words(seconds * left / trained)} left" if trained and left else ""
-        print(f"lag {sweep.condition}, {len(sweep.draws)} draws: {folder / STUDY}.png{rest}", flush=True)
+        print(f"{so_far(sweep, table)} ({folder / STUDY}.png){rest}", flush=True)
     console = new_console()
     show(console, table)
     console.print("Exploratory: no protocol, no verdict.")
@@ -148,6 +148,13 @@ def work_of(sweep: Sweep) -> int:
 def in_words(seconds: float) -> str:
     """`40 min`, or `2.5 h`."""
     return f"{max(1, round(seconds / 60))} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def so_far(sweep: Sweep, table: Table) -> str:
+    """What the first row of the table says at a sweep's lag: `lag 100, 4 draws: S(4) 50 (0–98) %, window 1/4`."""
+    column = table.columns.index(f"lag {sweep.condition}: S({SEARCH})")
+    success, window = table.rows[0][column : column + 2]
+    return f"lag {sweep.condition}, {len(sweep.draws)} draws: S({SEARCH}) {success} %, window {window}"
 
 
 def runs_since(began: float, sweep: Sweep, overrides: Sequence[str]) -> int:

@@ -117,15 +117,18 @@ def resamples(draws: int, seed: int) -> np.ndarray:
 def success_interval(runs: DrawnRuns, k: int) -> Interval:
     """S(k) with its 95 % interval: percentiles of the bootstrap.
 
-    Where all runs fail, or all succeed, a bootstrap shows no spread. The bound is then that of k draws of which each
-    succeeds, or fails, with the largest probability that N draws without such a one leave possible.
+    Where all runs fail, or all succeed, a bootstrap shows no spread; with few draws it may show none either. The bound
+    is then that of k draws of which each succeeds, or fails, with the largest probability that N draws without such a
+    one leave possible.
     """
-    estimate = search_success(runs, k)
-    if runs.succeeds.all() or not runs.succeeds.any():
-        possible = 1 - 0.025 ** (1 / len(runs.draws))
-        none = (1 - possible) ** k
-        return Interval(estimate, none, 1.0) if runs.succeeds.all() else Interval(estimate, 0.0, 1 - none)
-    return Interval(estimate, *percentiles(bootstrapped(runs, k)))
+    low, high = percentiles(bootstrapped(runs, k))
+    possible = 1 - 0.025 ** (1 / len(runs.draws))
+    none = (1 - possible) ** k
+    if high == 0:
+        high = 1 - none
+    if low == 1:
+        low = none
+    return Interval(search_success(runs, k), low, high)
 
 
 def window_interval(runs: DrawnRuns) -> Interval:

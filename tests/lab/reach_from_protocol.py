@@ -146,11 +146,12 @@ def percentiles(numerators: np.ndarray, k: int) -> tuple[float, float]:
 def interval(arm: Arm, k: int) -> tuple[float, float]:
     """The 95 % interval of S(k). Reading: new draws too have the resamples of seed 0; those of seed 1 serve D alone."""
     none_fails = (0.025 ** (1 / 32)) ** k  # (1 - u)^k
-    if not arm.succeeds.any():
-        return 0.0, 1 - none_fails
-    if arm.succeeds.all():
-        return none_fails, 1.0
-    return percentiles(chosen_successes(arm, k, resamples(0)), k)
+    low, high = percentiles(chosen_successes(arm, k, resamples(0)), k)
+    if high == 0:  # this and the next by the deviation of 2026-12-03
+        return low, 1 - none_fails
+    if low == 1:
+        return none_fails, high
+    return low, high
 
 
 def window(arm: Arm) -> tuple[int, float, float]:

@@ -120,5 +120,6 @@ def test_the_picture_grows_and_the_time_left_is_reckoned_from_runs_that_were_tra
     assert asked == [("40", 4), ("80", 4), ("40", 8), ("80", 8)]
     before, *lines = capsys.readouterr().out.splitlines()[:5]
     assert before.startswith("32 runs: about ")
+    assert lines[2].startswith("lag 40, 8 draws: S(4) 79 (0–100) %, window 2/8 (")
     # Runs with four draws were there. Eight at lag 40 took ten minutes, and eight at lag 80 are left.
     assert [line.partition("; ")[2] for line in lines] == ["", "", "about 17 min left", ""]

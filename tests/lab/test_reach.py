@@ -22,3 +22,14 @@ def test_intervals_cover_in_most_experiments(window: float) -> None:
     truth = search_success(experiment(random, 10_000, window), 4)
     intervals = [success_interval(experiment(random, 32, window), 4) for _ in range(40)]
     assert np.mean([low <= truth <= high for _, low, high in intervals]) > 0.85
+
+
+def test_four_draws_say_little_where_no_search_or_every_search_succeeds() -> None:
+    never = np.zeros((4, 2), bool)
+    never[3, 1] = True  # the other seed of its draw fails
+    for succeeds in (never, np.ones((4, 2), bool)):
+        estimate, low, high = success_interval(
+            DrawnRuns(tuple(range(4)), 0.5 + 0.5 * succeeds, np.full((4, 2), 9), succeeds), 4
+        )
+        assert high - low > 0.9
+        assert low <= estimate <= high
