@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -61,11 +62,14 @@ def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overri
     paths = [str(EXPERIMENTS.parent), str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {PROTOCOL_VARIABLE: protocol, "PYTHONPATH": os.pathsep.join(paths)}
     with subprocess.Popen(command, env=environment) as training:
+        before = signal.signal(signal.SIGTERM, lambda *_: training.terminate())
         try:
             status = training.wait()
         except KeyboardInterrupt:
             training.wait()  # Ctrl-C has reached it as well, and its runs write their checkpoints
             raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
     if status:
         raise UserError(f"sweep {sweep.name} did not finish (status {status}); the same command resumes it")
 

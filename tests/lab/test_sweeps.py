@@ -320,6 +320,16 @@ def test_a_sweep_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pat
         train(study, study.sweep("search_20"), "ab12", ["rnn"], [])
 
 
+def test_a_study_that_is_told_to_end_ends_its_sweep_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
+    sweep.write_text("#!/bin/sh\ntrap 'exit 130' TERM\nkill -TERM $PPID\nwhile :; do sleep 0.1; done\n")
+    sweep.chmod(0o755)
+    monkeypatch.setattr(sweeps, "sys", SimpleNamespace(executable=str(sweep)))
+    study = make_study(tmp_path)
+    with pytest.raises(UserError, match=r"did not finish \(status 130\)"):
+        train(study, study.sweep("search_20"), "ab12", ["rnn"], [])
+
+
 def test_a_textbook_task_is_measured_by_its_loss_and_that_of_who_remembers_nothing(
     give_runs: Any, tmp_path: Path
 ) -> None:
