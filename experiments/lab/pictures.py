@@ -108,8 +108,8 @@ def boxes(axes: Axes, words: Sequence[Word], lag: int) -> None:
     axes.annotate("", (first, below), (end, below), arrowprops={"arrowstyle": "->", "color": "#444444", "shrinkB": 0})
     axes.text(end, below - 0.06, "training sends the gradient back from the end", ha="right", va="top", fontsize=9)
     for place, text, color, side, low in (
-        (behind, "cut here: none of ten LSTMs learns (at lag 100)", CUT, "left", below - 0.32),
-        (first, "cut here: all ten learn", REACHED, "left", below - 0.54),
+        (behind, "cut here: no LSTM with slow gates learns (lag 100)", CUT, "left", below - 0.32),
+        (first, "cut here: all of them do", REACHED, "left", below - 0.54),
     ):
         axes.plot([place, place], [low - 0.08, bottom + height + 0.03], color=color, lw=1.6)
         axes.text(place + 0.06, low, text, ha=side, va="center", color=ink(color), fontsize=9)

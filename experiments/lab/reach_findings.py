@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
+from textwrap import fill
 
 import matplotlib
 import pandas as pd
@@ -314,34 +315,38 @@ def figure(evidence: DrawnEvidence, own: str = "", lags: Iterable[int] = ()) -> 
     group_of = {arm: OWN if arm == own else GROUPS[starts_slow(arm)] for arm in arms}
     named = {group: [arm for arm in arms if group_of[arm] == group] for group in (OWN, *GROUPS)}
     rows = [row for group, of in named.items() if of for row in (group, *of)]
-    drawn, (axes,) = new_figure(height=1.75 + 0.33 * len(rows))
+    # As narrow as its labels allow, so that a phone shows two lags.
+    drawn, (axes,) = new_figure(width=1.78 + 0.96 * len(conditions), height=1.9 + 0.33 * len(rows))
     shades = matplotlib.colormaps["Blues"]
     for row, column in itertools.product(range(len(rows)), range(len(conditions))):
         arm, at = rows[row], conditions[column]
         if arm in named:
             continue
         if not (runs := evidence.runs(arm, at)):
-            axes.text(column - 0.1, row, "not run", ha="right", va="center", color="#555555", fontsize=8)
+            axes.text(column, row, "not run", ha="center", va="center", color="#555555", fontsize=8)
             continue
         share = success[arm][at]
         ink = "white" if share > 0.65 else "#222222"
         axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=shades(0.9 * share)))
-        axes.text(column - 0.1, row, f"{100 * share:.0f} %", ha="right", va="center", color=ink, fontweight="bold")
-        axes.text(column + 0.05, row, f"{runs.window.sum()} of {len(runs.draws)}", va="center", color=ink, fontsize=8)
+        axes.text(
+            column - 0.08, row, f"{100 * share:.0f} %", ha="right", va="center", color=ink, weight="bold", fontsize=9
+        )
+        window = f"{runs.window.sum()} of {len(runs.draws)}"
+        axes.text(column + 0.45, row, window, ha="right", va="center", color=ink, fontsize=7)
     mark_rows(axes, [row if row in named else name_in_pictures(evidence, row) for row in rows])
     for tick in axes.get_yticklabels():
         tick.set_fontweight("bold" if tick.get_text() in named else "normal")
-    axes.set_xticks(range(len(conditions)), [f"lag about {at} tokens" for at in conditions])
+    axes.set_xticks(range(len(conditions)), [f"lag about {at}" for at in conditions])
     axes.set_xlim(-0.55, len(conditions) - 0.45)
     axes.xaxis.tick_top()
     axes.grid(False)
-    axes.tick_params(length=0)
+    axes.tick_params(length=0, labelsize=8.5)
     axes.spines[["left", "bottom"]].set_visible(False)
-    drawn.suptitle(
-        f"How often does a search succeed? It tries {SEARCH} random settings of learning rate and clipping, a network\n"
-        "with each, and keeps the best on validation. It succeeds if a second network with that setting is right\n"
-        f"in over {100 * LEARNS:g} % of test reviews. The lag: tokens between the deciding words and the end.\n"
-        "Small print, another measure: with how many of 32 settings both of two networks are right that often.",
-        x=0.01, ha="left", fontsize=9,
-    )  # fmt: skip
+    caption = (
+        f"How often does a search succeed? It tries {SEARCH} random settings of learning rate and clipping, a network "
+        "with each, and keeps the best on validation. It succeeds if a second network with that setting is right in "
+        f"over {100 * LEARNS:g}\N{NO-BREAK SPACE}% of test reviews. The lag: tokens between the deciding words and the "
+        "end. Small print, another measure: with how many of 32 settings both of two networks are right that often."
+    )
+    drawn.suptitle(fill(caption, 27 + 14 * len(conditions)), x=0.01, ha="left", fontsize=8)
     return drawn
