@@ -86,7 +86,7 @@ def main(
         else:
             how = "--register" if model else "--register --model NAME"
             lines.append(f"not registered; {how} makes the best runs versions of the model {model or 'NAME'}")
-    finally:  # also where the store refuses; and last, so that whoever closes the output (`| head`) has the files
+    finally:  # also if the store refuses; last, so that the files are there even if the output is closed (`| head`)
         console = new_console()
         for table in [*tables, *([same] if settings else [])]:
             show(console, table)

@@ -55,7 +55,7 @@ def main(sweep: str, /, *, to: str, register: str | None = None, options: StoreO
 
 
 def lines_of(published: "Published") -> list[str]:
-    """What became of a run, and of what the other store refused."""
+    """One line on what became of a run, and one for each part that the other store refused."""
     what = "sent" if published.sent else "there already"
     refused = [f"{published.name}: refused: {name} ({why})" for name, why in published.refused.items()]
     return [f"{published.name}: {what}, run {published.run_id}", *refused]

@@ -45,7 +45,7 @@ def main(sweep: str | None = None, /, *, json: bool = False, options: StoreOptio
 
 
 def row(entry: "Entry") -> tuple[str, ...]:
-    """The cells of one entry, in the order of `COLUMNS`."""
+    """The table cells of one entry, in the order of `COLUMNS`."""
     best = entry.best
     return (
         entry.name if entry.is_sweep else entry.run.name,
