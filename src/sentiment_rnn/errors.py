@@ -47,7 +47,7 @@ def unknown_key(key: str, known: Iterable[str], sections: Mapping[str, Any] | No
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
-    """"did you mean …?" with the closest known word; if none is close, all known words after `otherwise`."""
+    """ "did you mean …?" with the closest known word; if none is close, all known words after `otherwise`."""
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {close[0]}?" if close else otherwise + ", ".join(known)
