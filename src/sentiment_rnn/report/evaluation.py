@@ -90,7 +90,8 @@ class Evaluation:
 
     @property
     def consistency(self) -> Interval | None:
-        """Of identifiers with two or more texts, the share whose texts were all judged correctly (Gardner et al. 2020)."""
+        """Share of the identifiers with two or more texts whose texts were all judged correctly (Gardner et al.
+        2020)."""
         texts = pd.Series(self.predictions.correct).groupby(self.identifiers)
         right = texts.all()[texts.size() > 1]
         return share(right.to_numpy()) if len(right) else None

@@ -54,7 +54,7 @@ def show(console: Console, table: Table) -> None:
 
 
 def new_console() -> Console:
-    """A console on the terminal, or with lines wide enough for a table if there is no terminal. It prints text as is:
+    """A console on the terminal; without one, its lines are wide enough for a table. It prints text unchanged:
     `[label]` is not markup."""
     return Console(width=None if Console().is_terminal else 160, markup=False, emoji=False, highlight=False)
 

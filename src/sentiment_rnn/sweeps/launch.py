@@ -122,7 +122,8 @@ def check(config: DictConfig) -> None:
 
 
 def check_folder(key: str, folder: str) -> None:
-    """Raise `UserError` for a folder in which Hydra cannot write. Hydra itself would notice only after loading all else."""
+    """Raise `UserError` for a folder in which Hydra cannot write. Hydra would notice only after everything is
+    loaded."""
     place = Path(folder)
     try:
         tempfile.TemporaryDirectory(
