@@ -56,9 +56,7 @@ def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overri
     """
     command = [sys.executable, "-m", "sentiment_rnn", "train", "--multirun", "--config-dir"]
     given = {key_of(one): one for one in overrides if not is_for_others(one, sweep) and key_of(one) != "encoder"}
-    own = [
-        given.pop(key_of(one), one) for one in overrides_of(study, sweep, arms)
-    ]  # each in the place of the one it replaces
+    own = [given.pop(key_of(one), one) for one in overrides_of(study, sweep, arms)]  # replaced in place
     command += [str(study.configuration), *own, *given.values()]
     paths = [str(EXPERIMENTS.parent), str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {PROTOCOL_VARIABLE: protocol, "PYTHONPATH": os.pathsep.join(paths)}

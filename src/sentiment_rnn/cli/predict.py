@@ -26,12 +26,12 @@ def main(
     json: bool = False,
     options: ModelOptions = ModelOptions(),
 ) -> None:
-    """Answer the texts in their order, part by part, on standard output; what casts doubt goes to standard error.
+    """Print an answer for each text, in order, on standard output; warnings go to standard error.
 
     Args:
         texts: texts; without any and without --file, or as -, one text per line is read
         file: a file of texts: .csv, .tsv, .jsonl, .parquet (a column), .txt (lines)
-        text: its column
+        text: the file's column of texts
         json: one answer per line, in JSON
     """
     if texts and file:

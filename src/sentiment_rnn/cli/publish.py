@@ -3,7 +3,8 @@
 sentiment-rnn publish rnn_vs_lstm --to http://127.0.0.1:5000
 sentiment-rnn publish rnn_vs_lstm --to sqlite:////shared/runs/mlflow.db --register sentiment
 
-What is there is not sent again, so to publish twice is harmless. Cut off, the same command goes on.
+Publishing twice is harmless: runs that are already there are not sent again. After an interruption, the same command
+resumes.
 """
 
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def main(sweep: str, /, *, to: str, register: str | None = None, options: StoreOptions = StoreOptions()) -> None:
-    """Publish, with a line for each run and for each thing that the other store refused.
+    """Publish a sweep. Prints a line for each run, and for each part of it that the other store refused.
 
     Args:
         sweep: a study's name, or a parent run's id or its beginning

@@ -1,4 +1,4 @@
-"""Serve a trained model: MLflow's scoring server, and a page that answers as one types.
+"""Serve a trained model: MLflow's scoring server, and a page that answers while you type.
 
 sentiment-rnn serve
 curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d '{"inputs": {"text": ["warm and funny"]}}'
@@ -36,10 +36,10 @@ def main(
     """Serve until interrupted.
 
     Args:
-        host: address to listen on; 0.0.0.0 is every network
-        port: 0 takes a free one
+        host: address to listen on; 0.0.0.0 listens on every network
+        port: port to listen on; 0 takes a free one
         allow_host: answer to this name too, or to *.example.com; local names and --host are answered anyway
-        no_page: the scoring server alone
+        no_page: serve only the scoring server
     """
     import uvicorn
 
