@@ -35,7 +35,7 @@ def main(
         sweeps: a study's name (its latest sweep), or a parent run's id or its beginning (default: the latest sweep)
         output: write results, table and figure to this folder
         panels: a panel of the figure, or several: accuracy, lag, validation, gradients, or a metric such as test/f1
-        register: register the best run of all and of each encoder; an alias moves only to a better run on the same texts
+        register: register the best run of all and of each encoder; aliases move only to better runs on the same texts
         replace: register, and move every alias in any case
         model: the registered model (default: sentiment for runs on data=imdb, demo for those on data=generated)
         settings: list also the settings that are the same in all arms

@@ -28,7 +28,7 @@ def main(
         more: further files of the same columns
         text: the column of the texts
         label: the column of their labels: 0 or 1, neg or pos, negative or positive, false or true
-        id: column with the same value for an original and its revisions: how often is the model right on all of them?
+        id: column with the same value for an original and its revisions: how often is the model right on all?
         json: print only the scores, in JSON
         no_log: record nothing in MLflow
     """
