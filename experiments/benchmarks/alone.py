@@ -1,4 +1,4 @@
-"""Import it before torch: everything is timed on the processor, and threads wait as in a command."""
+"""Sets up a benchmark: hides GPUs, and makes threads wait as in a command. Import it before torch."""
 
 import os
 

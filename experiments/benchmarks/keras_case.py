@@ -1,9 +1,9 @@
-"""The same model in Keras on TensorFlow, in its own virtual environment, which `make bench` makes.
+"""Times the same model in Keras on TensorFlow, in a virtual environment of its own, which `make bench` creates.
 
     python keras_case.py '{"encoder": "lstm", "policy": "float32", "B": 64, "T": 250, "H": 256, "E": 100}'
 
-prints the median seconds of a training step; the policy is `float32` or `mixed_bfloat16`. Nothing of this project is
-imported here.
+prints the median seconds of a training step. The policy is `float32` or `mixed_bfloat16`. This file imports nothing of
+this project.
 """
 
 import json
@@ -33,5 +33,5 @@ model.compile(keras.optimizers.AdamW(1e-3, global_clipnorm=1.0), loss="binary_cr
 random = np.random.default_rng(0)
 tokens, labels = random.integers(2, 30_000, (case["B"], case["T"])), random.integers(0, 2, case["B"])
 step = timeit.Timer(lambda: model.train_on_batch(tokens, labels))
-step.timeit(2)  # the first traces the graph
+step.timeit(2)  # the first call traces the graph
 print(statistics.median(step.repeat(7, 1)))

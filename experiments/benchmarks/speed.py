@@ -1,12 +1,12 @@
-"""Is a training step faster than those that people would use instead?
+"""Compares the time of a training step with the usual alternatives.
 
     python experiments/benchmarks/speed.py [--packed] [--limit RATIO]
 
-Run it alone on the machine. A row is an encoder, a usual size and a precision, on random reviews. Beside this project's
-step stand PyTorch's modules on padded sequences and on packed ones, Keras where `make bench` has installed it, and the
-matrix products alone, at the speed of square products in PyTorch (the compiled recurrence can be faster). PyTorch's
-modules have the same threads and flags as this project: denormals are flushed, freed memory is kept. Medians count. A
-quick try:
+Run it while nothing else runs on the machine. A row is an encoder, a usual size and a precision, on random reviews. The
+columns are this project's step; PyTorch's modules on padded and on packed sequences; Keras, if `make bench` has
+installed it; and the matrix products alone, at the speed of square products in PyTorch (the compiled recurrence can be
+faster). PyTorch's modules have the same threads and flags as this project: denormals are flushed, freed memory is kept.
+Times are medians. For a quick try:
 
     python experiments/benchmarks/speed.py --packed --encoders rnn bag --batch-size 4 --seconds 0.1 --product 64
 """
@@ -33,9 +33,9 @@ from sentiment_rnn.report.tables import Table, new_console, show
 from steps import GATES, Plain, Size, Step, operations, project_step, pytorch_step, random_batch, threads_of_run
 
 SIZES = ((70, Size(H=64, E=32)), (250, Size(H=256, E=100)))
-"""T and the model: of the studies on generated reviews, and of IMDb."""
+"""T and sizes of the model: those of the studies on generated reviews, and those of IMDb."""
 KERAS = Path(__file__).parents[2] / ".venv-keras"
-"""The virtual environment that make bench makes for Keras."""
+"""The virtual environment that make bench creates for Keras."""
 OURS, PADDED = "this project", "PyTorch, padded"
 
 
@@ -51,13 +51,13 @@ def main() -> None:
     add("--limit", type=float, metavar="RATIO", help=f"fail where {OURS} / {PADDED} is above it twice")
     arguments = parser.parse_args()
     runtime.prepare(runtime.cores())
-    fast = runtime.resolve_precision("auto", "cpu") == "bfloat16"  # emulated, it is hundreds of times slower
+    fast = runtime.resolve_precision("auto", "cpu") == "bfloat16"  # emulated bfloat16 is hundreds of times slower
     peaks = {of: peak(of, arguments.product) for of in (torch.float32, torch.bfloat16)[: 1 + fast]}
     rows, slower = [], []
     for encoder, (T, size), precision in tqdm(list(product(arguments.encoders, SIZES, peaks)), "Rows", disable=None):
         seconds = seconds_of_steps(encoder, size, T, precision, arguments)
         ratio = seconds[OURS] / seconds[PADDED]
-        if arguments.limit is not None and ratio > arguments.limit:  # a neighbor may have met one of them
+        if arguments.limit is not None and ratio > arguments.limit:  # again: another process may have slowed it
             again = seconds_of_steps(encoder, size, T, precision, arguments)
             ratio = min(ratio, again[OURS] / again[PADDED])
             slower += [f"{encoder}, H {size.H}: {ratio:.2f}"] if ratio > arguments.limit else []
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def peak(dtype: torch.dtype, n: int) -> float:
-    """Operations a second of a square matrix product of size n."""
+    """Operations per second of a square matrix product of size n."""
     left, right = torch.randn(2, n, n).to(dtype)
     timer = Timer("left @ right", globals={"left": left, "right": right}, num_threads=runtime.cores())
     return 2 * n**3 / timer.blocked_autorange().median
@@ -91,7 +91,7 @@ def seconds_of_steps(
     batch, half = random_batch(asked.batch_size, T), precision == torch.bfloat16
 
     def seconds(step: Step) -> float:
-        step(batch)  # the optimizer's state, the library, the threads
+        step(batch)  # warm-up: sets up the optimizer's state, the library and the threads
         timer = Timer("step(batch)", globals={"step": step, "batch": batch}, num_threads=threads_of_run(encoder))
         return float(timer.blocked_autorange(min_run_time=asked.seconds).median)
 
@@ -107,7 +107,7 @@ def seconds_of_steps(
 
 
 def keras_seconds(encoder: str, size: Size, B: int, T: int, half: bool) -> float:
-    """The same in Keras, in its own environment; NaN where it is not installed."""
+    """Median seconds of a step in Keras, in an environment of its own; NaN if it is not installed."""
     python = KERAS / "bin" / "python"
     if not python.exists():
         return math.nan

@@ -1,4 +1,4 @@
-"""A training step as the trainer takes it: of this project's classifier, and of PyTorch's plain modules."""
+"""Training steps as the trainer takes them, for this project's classifier and for PyTorch's plain modules."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ CLIP_NORM = 1.0
 MODULES: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1, "bag": 0}
-"""Matrix products of an encoder at each step, of the size of a state."""
+"""Number of matrix products of an encoder at each step, each as wide as a state."""
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """tokens int64 [B, T], lengths int64 [B], labels float32 [B]."""
@@ -32,14 +32,14 @@ Step = Callable[[Batch], None]
 
 @dataclass(frozen=True)
 class Size:
-    """Widths of a state and of an embedding; a bag of words has no H."""
+    """Widths of a state (H) and of an embedding (E); a bag of words has no H."""
 
     H: int
     E: int
 
 
 def operations(encoder: str, size: Size) -> int:
-    """Floating-point operations of a token's matrix products, forward, and twice that backward."""
+    """Floating-point operations of a token's matrix products: forward, plus twice as many backward."""
     return 3 * 2 * GATES[encoder] * (size.E + size.H) * size.H
 
 
@@ -55,12 +55,12 @@ def project_step(encoder: str, size: Size, half: bool) -> Step:
 
 
 def pytorch_step(model: nn.Module, half: bool) -> Step:
-    """The step of plain modules."""
+    """The step of PyTorch's plain modules."""
     return classifier_step(model, AdamW(model.parameters(), lr=LEARNING_RATE), half)
 
 
 def classifier_step(model: nn.Module, optimizer: Optimizer, half: bool) -> Step:
-    """A step whose gradient is clipped, as the trainer's is."""
+    """A step that clips the gradient, like the trainer's."""
     autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=half)
 
     def step(batch: Batch) -> None:
@@ -83,16 +83,16 @@ def project_model(encoder: str, size: Size) -> SentimentClassifier:
 
 
 def threads_of_run(encoder: str) -> int:
-    """Processor threads that a run of an encoder takes here."""
+    """Processor threads that a run of an encoder uses on this machine."""
     return threads_of(run_config(f"encoder={encoder}").trainer)
 
 
 class Plain(nn.Module):
-    """The classifier as tutorials write it: embed, `nn.LSTM` or its like, the last states, a linear layer. A bag takes
-    the mean over the words.
+    """The classifier as tutorials write it: an embedding, `nn.LSTM` or a similar module, the last state, a linear
+    layer. A bag takes the mean over the words.
 
     Args:
-        packed: read packed sequences. Without it the net reads the padding too, as tutorials without packing have it.
+        packed: read packed sequences. Without it the net also reads the padding, as in tutorials without packing.
     """
 
     def __init__(self, encoder: str, size: Size, packed: bool = False) -> None:
@@ -115,8 +115,7 @@ class Plain(nn.Module):
 
 
 def random_batch(B: int, T: int) -> Batch:
-    """Reviews of one length. Their words follow Zipf's law, that of rank r as often as 1 / r: real reviews repeat words
-    as much."""
+    """Random reviews of one length. Word frequencies follow Zipf's law, 1 / r for rank r, as in real reviews."""
     frequencies = 1 / torch.arange(1, VOCABULARY_SIZE - 1)
     words = 2 + torch.multinomial(frequencies, B * T, replacement=True).reshape(B, T)  # 0 and 1: padding, unknown
     return words, torch.full((B,), T), torch.randint(0, 2, (B,)).float()

@@ -1,7 +1,7 @@
 """Linear classifiers of n-grams on IMDb: logistic regression on log-count ratios, by `protocols/2026-12-02_linear.md`.
 
-The features are Wang & Manning's (ACL 2012), the classifier is Mesnil et al.'s (arXiv:1412.5335). All of them take ten
-minutes.
+The features are Wang & Manning's (ACL 2012), the classifier is Mesnil et al.'s (arXiv:1412.5335). Training all
+classifiers takes ten minutes.
 """
 
 import hashlib
@@ -43,12 +43,12 @@ SMOOTHING = 1.0
 
 
 class Classifier(NamedTuple):
-    """What a logistic regression reads, and how it is trained."""
+    """Input and training of a logistic regression."""
 
     longest: int
     """Tokens of the longest n-gram."""
     published: bool = False
-    """Trained on the validation reviews too, with `PUBLISHED_COST`; else they choose C."""
+    """Whether it is also trained on the validation reviews, with `PUBLISHED_COST`; otherwise these choose C."""
     shuffled: bool = False
     """Whether the tokens of each review are in a random order."""
 
@@ -69,7 +69,7 @@ Labels = Mapping[str, np.ndarray]
 
 
 def measure(study: Study, protocol: Protocol, store: Store | None = None, overrides: Sequence[str] = ()) -> Measured:
-    """Train and test every classifier; `overrides` can name other reviews than IMDb's."""
+    """Train and test every classifier; `overrides` can choose reviews other than IMDb's."""
     config: ReviewConfig = run_config("data=imdb", *overrides)
     reviews, split = source_of(config.data).read(), splitter(config.data.tokenizer)
     tokens = {name: [split(review.text) for review in tqdm(reviews[name], f"tokens, {name}")] for name in SPLITS}
@@ -107,8 +107,8 @@ def train_and_test(classifier: Classifier, tokens: Tokens, labels: Labels) -> tu
 
 
 def features_of(longest: int) -> Pipeline:
-    """From reviews, lists of tokens, to float64 [reviews, n-grams]: the log-count ratio of each n-gram that a review
-    has, else 0. Only n-grams of the training reviews count."""
+    """Pipeline from reviews (lists of tokens) to features float64 [reviews, n-grams]: the log-count ratio of an n-gram
+    if the review contains it, else 0. Only n-grams of the training reviews count."""
     grams = CountVectorizer(
         preprocessor=list, tokenizer=list, token_pattern=None, ngram_range=(1, longest), binary=True, dtype=np.float64
     )
@@ -133,7 +133,7 @@ class LogCountRatios(TransformerMixin, BaseEstimator):
 
 
 def logistic(cost: float) -> LogisticRegression:
-    """Mesnil et al.'s `liblinear -s 0`: L2, no intercept. Newton's method draws nothing at random."""
+    """Mesnil et al.'s `liblinear -s 0`: L2 penalty, no intercept. Newton's method uses no random numbers."""
     return LogisticRegression(C=cost, solver="liblinear", fit_intercept=False)
 
 

@@ -1,5 +1,5 @@
-"""How good RNN, GRU and LSTM get from a language model, by `protocols/2026-11-30_pretrained.md`, beside other
-classifiers, by `2026-12-01_recipe.md` and `2026-12-02_linear.md`."""
+"""Accuracy of RNN, GRU and LSTM that start from a language model, by `protocols/2026-11-30_pretrained.md`, compared
+with other classifiers, by `2026-12-01_recipe.md` and `2026-12-02_linear.md`."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,23 +28,23 @@ from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.sweeps import find_sweep
 
 WEIGHTS, MINUTES, TOKENS = "weights", "minutes", "tokens"
-"""Of a run: trained weights, minutes of training, and tokens that it read."""
+"""Costs of a run: number of trained weights, minutes of training, and tokens that it read."""
 UNITS = {WEIGHTS: 1e6, TOKENS: 1e6, MINUTES: 1.0}
-"""In which the table has them."""
+"""Units of the costs in the table."""
 FILMS = "films.npy"
 """The film of each test review, in the folder of the study `imdb`: uint16 [N]."""
 WORTH = 0.01
 """Difference in accuracy from which a row counts as better."""
 IN_TRAIN = "in_train.npy"
-"""Test reviews whose text is in train too: int [K], their positions."""
+"""Positions of the test reviews whose text is also in train: int [K]."""
 SEEDS = 3
-"""Of a network that is compared."""
+"""Least number of seeds with which a network is compared."""
 PARTS = "recipe"
-"""The protocol of arms with one part of the recipe changed, whose rows stand on its own page."""
+"""The protocol of arms with one part of the recipe changed; their rows are on its own page."""
 ON_OTHER_PAGES = ("words", "pairs", "triples", "shuffled", "words_published")
-"""Rows of linear classifiers that stand on linear.md alone."""
+"""Rows of linear classifiers that are only on linear.md."""
 PRETRAINED = "_pretrained"
-"""End of an encoder's row from a language model, in `ROWS`."""
+"""Suffix in `ROWS` of the name of an encoder's row that starts from a language model."""
 
 
 class Row(NamedTuple):
@@ -56,11 +56,11 @@ class Row(NamedTuple):
     words: str = ""
     """The arm of its language model."""
     seeds: int = SEEDS
-    """From so many on it is compared."""
+    """The row is compared if it has at least so many seeds."""
 
 
 def of_gru(part: str, arm: str) -> Row:
-    """The row of a GRU from the language model with one part of the recipe changed, of one seed."""
+    """The row of a GRU (one seed) that starts from the language model, with one part of the recipe changed."""
     return Row(f"GRU, {part}", "best", arm, "gru_words", seeds=1)
 
 
@@ -100,19 +100,20 @@ COMPARED = {
     "rnn": ("rnn_pretrained", "rnn"),
     "pairs": ("pairs", "words"),
 }
-"""By claim: a row, and the row that it is to be better than by more than `WORTH`."""
+"""By claim: a row, and the row that it should beat by more than `WORTH`."""
 COMMAND = "python -m experiments.lab study {study} --{of} {names} --output runs/again/{study}"
-"""Trains a row anew."""
+"""Command that trains a row again."""
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
-    """Weights, minutes and tokens of the runs in a store; with `pretrained`, which test reviews are in train."""
+    """Weights, minutes and tokens of the runs in a store; for the protocol `pretrained` also the test reviews that are
+    in train."""
     found = Measured()
     for sweep in protocol.sweeps:
         try:
             find_sweep(store, sweep.name, finished=True)
         except UserError:
-            continue  # not in this store: one that was measured before
+            continue  # not in this store: the sweep was measured before
         arms = {study.arms[arm].encoder: arm for arm in sweep.arms}
         for run in trained_runs(store, sweep.name, overrides):
             at = sweep.name, protocol.name, arms[run.encoder], "", run.seed, None
@@ -142,8 +143,8 @@ def costs_of(run: RecordedRun) -> Iterator[tuple[str, float]]:
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """The verdicts; of `recipe` the rows of its arms; of `pretrained` the others with all seeds, and what all cost.
-    Nothing before a run of that was measured."""
+    """The verdicts; for `recipe` also the rows of its arms; for `pretrained` the other rows with all seeds, and the
+    costs of all rows. Empty until a run of `pretrained` has been measured."""
     studies = {"best": evidence.study, "imdb": find_study("imdb")}
     folders = {name: study.output for name, study in studies.items()}
     own = evidence.protocol.name
@@ -173,13 +174,13 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
 
 
 def planned_answers(study: Study) -> dict[Key, Correct]:
-    """The runs of a study whose seeds its sweeps planned, and what no sweep trained."""
+    """The runs of a study with planned seeds, and results that no sweep trained."""
     planned = planned_seeds(study)
     return {key: run for key, run in read_correct(study.output).items() if key[-1] in planned.get(key[0], key[-1:])}
 
 
 def planned_rows(study: Study, table: pd.DataFrame) -> pd.DataFrame:
-    """The results of those runs."""
+    """The rows of results with planned seeds, and those that no sweep trained."""
     planned = planned_seeds(study)
     runs = zip(table.sweep, table.seed, strict=True)
     return table[np.array([seed in planned.get(sweep, (seed,)) for sweep, seed in runs], bool)]
@@ -191,12 +192,13 @@ def planned_seeds(study: Study) -> dict[str, tuple[int, ...]]:
 
 
 def seeds_of(arm: str, runs: Mapping[Key, Correct]) -> np.ndarray:
-    """bool [seeds, N], which test reviews each run of an arm reads rightly."""
+    """bool [seeds, N], which test reviews each run of an arm classifies correctly."""
     return np.array([of.right for (_, of_run, *_), of in runs.items() if of_run == arm])
 
 
 def command_of(row: Row, study: Study, runs: Mapping[Key, Correct]) -> str:
-    """What trains a row anew: its searches or its language model, and its sweeps; its protocol where it has none."""
+    """The command that trains a row again: its searches or its language model, and its sweeps; without sweeps, its
+    protocol."""
     sweeps = {sweep.name: sweep for protocol in study.protocols.values() for sweep in protocol.sweeps}
     own = dict.fromkeys(sweep for sweep, arm, *_ in runs if arm == row.arm)
     if not own.keys() <= sweeps.keys():
@@ -207,7 +209,7 @@ def command_of(row: Row, study: Study, runs: Mapping[Key, Correct]) -> str:
 
 
 def best_table(names: Sequence[str], right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.ndarray) -> Table:
-    """A line for each of these rows: how accurate it is, and how much more than the same encoder of `pretrained`."""
+    """A line for each of these rows: its accuracy, and the difference to the same encoder of `pretrained`."""
     lines = []
     for name, of in ((name, right[name]) for name in names):
         row, share, pretrained = ROWS[name], of.mean(0), name.partition("_")[0] + PRETRAINED
@@ -232,8 +234,8 @@ def whole_table(
     double: np.ndarray,
     commands: Mapping[str, str],
 ) -> Table:
-    """A line for each row: what a run of it has, reads and takes, its accuracy on all and on other reviews, and what
-    trains it anew."""
+    """A line for each row: its costs, its accuracy on all test reviews and without those in train, and the command that
+    trains it again."""
     others = np.setdiff1d(np.arange(len(films)), double)
     lines = []
     for name, of in right.items():
@@ -252,7 +254,7 @@ def whole_table(
 
 
 def told(number: float, form: str) -> str:
-    """The number in this form; nothing for NaN."""
+    """The number, formatted with `form`; empty for NaN."""
     return "" if np.isnan(number) else format(number, form)
 
 
@@ -268,16 +270,17 @@ def mean_of(arm: str, rows: pd.DataFrame, metric: str) -> float:
 
 
 def of_run(row: Row, rows: pd.DataFrame, metric: str) -> float:
-    """What a run of a row has, reads or takes; what its language model reads and takes comes on top."""
+    """A cost of a run of a row; what its language model reads and takes is added."""
     own = mean_of(row.arm, rows, metric)
     return own + mean_of(row.words, rows, metric) if row.words and metric != WEIGHTS else own
 
 
 def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> Verdict | None:
-    """What the difference of two rows says, review by review; None where one has not run.
+    """The verdict on the difference of two rows, review by review; None if one of them has not run.
 
-    Its interval is over films. Of networks it must also be more than the spread of seeds makes by chance, or it is
-    open: the deviations of the protocols say so. Linear classifiers have no seeds: nothing in their training is random.
+    Its interval is over films. For networks, the difference must also be larger than chance differences between seeds,
+    else the verdict is open (see the deviations of the protocols). Linear classifiers have no seeds, since nothing in
+    their training is random.
     """
     first, second = COMPARED[claim]
     if not {first, second} <= right.keys():

@@ -1,4 +1,4 @@
-"""The figure of the gradient on its way back."""
+"""The figure of the gradient by steps back."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,13 +10,13 @@ from sentiment_rnn.report.plotting import WIDTH, line_of, styled
 
 LEFT = "share of the gradient left"
 DECAY = ("rnn_uniform", "rnn", "lstm")
-"""Arms of the figure in which an RNN and an LSTM are seen in one glance."""
+"""Arms of the figure that compares an RNN and an LSTM at a glance."""
 
 
 @styled
 def decay(curves: pd.DataFrame, styles: Arms) -> Figure:
-    """The share of the gradient that is left, by steps back, of some arms: a row for each kind of reviews, a column
-    before and after training; the median over seeds in a band from the least to the most.
+    """The share of the gradient that is left, by steps back. There is a row for each kind of reviews, and a column
+    before and after training; a line is the median over seeds, in a band from the least to the most.
 
     Args:
         curves: rows of `curves.csv`.

@@ -58,18 +58,18 @@ READ_IMDB = ("rnn", "gru", "lstm")
 SEEDS = {GENERATED: range(60, 80), IMDB: range(20, 30)}
 """Seeds of the protocol, by reviews."""
 REVIEWS = 64
-"""Reviews on which the gradient is measured: a batch."""
+"""Number of reviews, one batch, on which the gradient is measured."""
 STEPS = 50
-"""Steps back over which the gradient is measured: the clause of the generated reviews ends there."""
+"""Steps back over which the gradient is measured: the deciding clause of the generated reviews ends there."""
 LAG = str(STEPS)
 LOST = ("denormal_share", "zero_share")
-"""Elements of ∂L/∂h that are lost in float32."""
+"""Metrics of the elements of ∂L/∂h that are lost in float32."""
 
 CURVES = "curves.csv"
-"""Share of the gradient at the last token that is left at each, by lag from it: median over seeds, least and most."""
+"""File with the gradient by lag, as a share of that at the last token: median, least and most over seeds."""
 
 Gradients = dict[tuple[str, str, str], list[np.ndarray]]
-"""Shares by lag, float [T], of each seed, by reviews, arm and training."""
+"""Shares by lag, float [T], one array per seed, by reviews, arm and training."""
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
@@ -100,7 +100,7 @@ def longer_than(steps: int, batch: Batch) -> Batch:
 
 
 def curves_csv(gradients: Gradients) -> str:
-    """The content of `curves.csv`, up to the longest lag that a sample of every seed has."""
+    """The content of `curves.csv`, up to the longest lag that the samples of all seeds have."""
     rows: list[tuple[object, ...]] = []
     for (reviews, arm, training), of_seeds in gradients.items():
         longest = min(map(len, of_seeds))
@@ -111,7 +111,7 @@ def curves_csv(gradients: Gradients) -> str:
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """Tables, figures and verdicts; none where no seed of the protocol has been run."""
+    """Tables, figures and verdicts; empty if no seed of the protocol has been run."""
     values = values_of_models(evidence, SEEDS)
     if not evidence.scores or values.empty:
         return Findings()
@@ -128,12 +128,13 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
 
 
 def left_of(values: pd.DataFrame, arm: str, reviews: str = GENERATED, training: str = BEFORE) -> Interval:
-    """Geometric mean over seeds of the share of the gradient that is left `STEPS` before the end."""
+    """Geometric mean over seeds of the share of the gradient that is left `STEPS` tokens before the end."""
     return over_seeds(geometric_interval, of_model(values, "left", reviews, arm, training))
 
 
 def left_table(evidence: Evidence, left: Mapping[str, Interval]) -> Table:
-    """Gradient that is left before training beside the seeds that succeed, from the least to the most."""
+    """The gradient that is left before training, beside the seeds that succeed; sorted by the gradient, the least
+    first."""
     rows = [
         (evidence.label(arm), f"{estimate:.2g}", f"{low:.2g} to {high:.2g}", tally(*evidence.learn(arm, LAG)))
         for arm, (estimate, low, high) in sorted(left.items(), key=lambda item: item[1].estimate)
@@ -182,7 +183,7 @@ def verdicts(evidence: Evidence, values: pd.DataFrame) -> dict[str, Verdict]:
 
 
 def described(evidence: Evidence, what: str, found: Mapping[str, Interval]) -> tuple[Numbers, ...]:
-    """A row for each of the arms that were run."""
+    """A row of numbers for each arm that was run."""
     known = {arm: one for arm, one in found.items() if not math.isnan(one.estimate)}
     return tuple(Numbers(what, evidence.label(arm), with_bounds(one, 3)) for arm, one in known.items())
 

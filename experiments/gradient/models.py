@@ -1,4 +1,4 @@
-"""Models of finished runs before their training and after it, what a probe says of them, and how it is kept.
+"""Models of finished runs before and after training, the results of a probe on them, and how these are stored.
 
 A condition of `results.csv` names the reviews and the weights: `IMDb, after training`.
 """
@@ -31,27 +31,27 @@ from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
 
 GENERATED, IMDB = "generated", "IMDb"
-"""Reviews that models read."""
+"""Kinds of reviews that models read."""
 BEFORE, AFTER = "before", "after"
-"""Training."""
+"""Before and after training."""
 ON_IMDB = "real_text"
 """The sweep of the study `imdb` whose models are read."""
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
-"""Interval of an arm that was not read."""
+"""Interval of an arm without measurements."""
 
 MODEL = ["reviews", "arm", "training"]
 Model = tuple[str, str, str]
-"""Values of `MODEL`: they name a model, one for each seed."""
+"""Values of the columns `MODEL`, which name a model; there is one for each seed."""
 Probed = TypeVar("Probed")
 
 
 def planned_runs(
     store: Store, sweep: str, arms: Sequence[str], seeds: Sequence[int], overrides: Sequence[str] = ()
 ) -> list[RecordedRun]:
-    """The runs of some arms of a sweep with seeds of a protocol, in the order of these arms and by seed.
+    """The runs of a sweep with these arms and these seeds of a protocol, ordered by arm and by seed.
 
     Args:
-        overrides: as `trained_runs`.
+        overrides: as for `trained_runs`.
 
     Raises:
         UserError: one of the arms has no run.
@@ -67,7 +67,7 @@ def planned_runs(
 
 
 def data_of(run: RecordedRun) -> ReviewData:
-    """The reviews that a run read; raises `UserError` for a source or a tokenizer that nobody has imported."""
+    """The reviews that a run read; raises `UserError` if its source or tokenizer has not been imported."""
     target = run.config.data._target_
     named_by_file("data", target, ("sentiment_rnn.data.sources.",))
     class_having(target, "data._target_", "source of reviews", "read", "fingerprint")
@@ -77,13 +77,13 @@ def data_of(run: RecordedRun) -> ReviewData:
 
 
 def start_of(run: RecordedRun) -> TrainedBackbone | None:
-    """What a run started from, in the store in which the run was found; None where its weights were drawn."""
+    """The model that a run started from, from the store of the run; None if its weights were drawn at random."""
     place = {"uri": run.store.uri, "directory": str(run.store.directory)}
     return settle_pretrained(replace(run.config, tracking=replace(run.config.tracking, **place)))
 
 
 def load_tested(run: RecordedRun) -> SentimentClassifier:
-    """The model of the checkpoint that was tested; raises `UserError` where it is gone or not to be trusted."""
+    """The model of the tested checkpoint; raises `UserError` if that is gone or cannot be trusted."""
     weights = load_checkpoint(checkpoint_of(run))["state_dict"]
     model = untrained(run, len(weights["backbone.embedding.weight"]))
     model.load_state_dict(weights)
@@ -91,15 +91,15 @@ def load_tested(run: RecordedRun) -> SentimentClassifier:
 
 
 def untrained(run: RecordedRun, vocabulary_size: int) -> SentimentClassifier:
-    """The model of a run with weights that are drawn; raises `UserError` for a part that is not to be trusted."""
+    """The model of a run with randomly drawn weights; raises `UserError` for a part that cannot be trusted."""
     for part in ("encoder", "pooling"):
         check_target(part, getattr(run.config, part)._target_)
     return build_model(run.config, vocabulary_size).eval()
 
 
 def rebuild_initial(run: RecordedRun, data: ReviewData) -> SentimentClassifier:
-    """The model with the weights with which a run began; raises `UserError` where it began with those of another model
-    that is gone or another one by now."""
+    """The model with the initial weights of a run; raises `UserError` if these came from another model that is gone or
+    has been replaced."""
     pl.seed_everything(run.seed, verbose=False)
     model = untrained(run, len(data.corpus.tokenizer))
     if start := start_of(run):
@@ -110,10 +110,10 @@ def rebuild_initial(run: RecordedRun, data: ReviewData) -> SentimentClassifier:
 def probed(
     run: RecordedRun, data: ReviewData, probe: Callable[[SentimentClassifier], Probed]
 ) -> Iterator[tuple[str, Probed]]:
-    """Results of a probe on the model with which a run began, and on the model that was tested.
+    """Results of a probe on a run's initial model, and on its tested model.
 
     Raises:
-        UserError: the probe has no equations for the model, and raised `ValueError`.
+        UserError: the probe raised `ValueError`, since it has no equations for the model.
     """
     for training, model in ((BEFORE, rebuild_initial(run, data)), (AFTER, load_tested(run))):
         try:
@@ -124,7 +124,7 @@ def probed(
 
 
 def committed(study: Study, name: str) -> Path:
-    """A file that was measured beside the results of a study; raises `UserError` where it is not there."""
+    """Path of a file with further measurements of a study; raises `UserError` if it is not there."""
     path = study.output / name
     if not path.is_file():
         raise UserError(f"{path}: not there; put the committed file back")
@@ -140,7 +140,7 @@ def values_of_models(evidence: Evidence, seeds: Mapping[str, Container[int]]) ->
     """Measurements of a protocol on models, in the columns of `results.csv` and `MODEL`.
 
     Args:
-        seeds: seeds of the protocol, by reviews. Others do not count.
+        seeds: seeds of the protocol, by reviews. Other seeds are left out.
     """
     rows = evidence.table[evidence.table.protocol == evidence.protocol.name]
     rows = rows.join(rows.condition.str.extract("^(?P<reviews>.+), (?P<training>before|after) training$"))
@@ -149,19 +149,19 @@ def values_of_models(evidence: Evidence, seeds: Mapping[str, Container[int]]) ->
 
 
 def models_with(values: pd.DataFrame, metric: str) -> list[Model]:
-    """The models of which something was measured, in the order of the rows."""
+    """The models for which the metric was measured, in the order of the rows."""
     return list(values[values.metric == metric][MODEL].drop_duplicates().itertuples(index=False, name=None))
 
 
 def of_model(values: pd.DataFrame, metric: str, *model: str) -> pd.Series:
-    """Values of a metric of a model, by seed; empty where it was not measured."""
+    """Values of a metric of a model, by seed; empty if it was not measured."""
     of_metric = values[values.metric == metric]
     return of_metric[(of_metric[MODEL] == list(model)).all(axis=1)].set_index("seed").value
 
 
 def over_seeds(mean: Callable[[list[float]], Interval], found: pd.Series) -> Interval:
-    """A mean over seeds with its interval; unknown where there is none. A seed that lacks one of two numbers is left
-    out of their difference."""
+    """A mean over seeds with its interval; `UNKNOWN` if there are no values. NaN values are left out: the seed lacks
+    one of the two numbers of a difference."""
     known = found.dropna()
     return mean(list(known)) if len(known) else UNKNOWN
 

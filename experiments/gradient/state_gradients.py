@@ -1,4 +1,4 @@
-"""Decay of a gradient on its way back through the states, measured and by theory."""
+"""Decay of a gradient that flows back through the states, measured and predicted."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,17 +12,17 @@ from sentiment_rnn.inference.probes import Unrolled, median_by_step_back, unroll
 from sentiment_rnn.model.cells import Cell
 
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
-"""1.2e-38: below it a float32 is denormal, which costs a processor a hundred times a normal one."""
+"""1.2e-38: a smaller float32 is denormal, and an operation on it takes a processor about a hundred times as long."""
 SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
-"""1.4e-45: below half of it a float32 is 0."""
+"""1.4e-45: numbers below half of it are 0 in float32."""
 NOTHING = 1e-300
 """Value in place of a gradient of 0, so that it has a logarithm."""
 _UNDERFLOW = 1e-280
-"""Norms below it have no part in a fit: float64 ends soon after."""
+"""Smaller norms are left out of a fit, since they are near the end of the range of float64."""
 
 
 def norms_of(gradients: Tensor) -> Tensor:
-    """‖·‖ over the last axis, of gradients whose squares may be below what float64 holds."""
+    """‖·‖ over the last axis, also for gradients whose squares would underflow in float64."""
     largest = gradients.abs().amax(-1, keepdim=True)
     scaled = gradients / torch.where(largest > 0, largest, 1.0)
     return scaled.norm(dim=-1) * largest.squeeze(-1)
@@ -30,14 +30,14 @@ def norms_of(gradients: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class GradientFlow:
-    """The gradient on its way back, and values of the layer that it passed."""
+    """The gradient by steps back, and values of the layer through which it flows."""
 
     memory: np.ndarray
     """float64 [D], the gradient that carries memory by steps back from the end: ‖∂L/∂C_t‖ of an LSTM (at C_t / n_t
-    of an sLSTM), ‖∂L/∂h_t‖ of another net. In each review it is a share of what it is at the end; this is the median
+    of an sLSTM), ‖∂L/∂h_t‖ of another net. In each review it is a share of its value at the end; this is the median
     over reviews."""
     inputs: np.ndarray
-    """The same of ‖∂L/∂x_t‖, x_t being the embedded token: every way from a token to the loss, whatever the cell."""
+    """The same for ‖∂L/∂x_t‖, where x_t is the embedded token: it covers every path from a token to the loss."""
     predicted: float
     """Factor of the gradient at each step back by a rule of thumb, for the last layer. For a vanilla RNN it is the
     spectral radius of A, the recurrent matrix times the mean slope of the activation (after Pascanu et al. 2013). For a
@@ -45,26 +45,26 @@ class GradientFlow:
     update gate, for an LRU the mean |λ|. NaN for an LSTM whose gradient does not go along the cell, and for a cell
     without a theory."""
     denormal: float
-    """Share of the elements of ∂L/∂h_t that are denormal in float32; of an LRU, whose h_t no step takes over, it says
-    nothing."""
+    """Share of the elements of ∂L/∂h_t that are denormal in float32. It is meaningless for an LRU, whose h_t is not
+    passed on to the next step."""
     vanished: float
-    """Share of these elements that are 0 in float32, as above."""
+    """Share of the elements of ∂L/∂h_t that are 0 in float32, with the same exception."""
 
     def rate(self, steps: int) -> float:
-        """Factor, at each step back, of the gradient that carries memory, measured over so many steps."""
+        """Factor at each step back of the gradient that carries memory, measured over `steps` steps."""
         return decay_rate(self.memory[: steps + 1])
 
     def left(self, steps: int) -> float:
-        """Gradient that is left at the embedded token, so many steps before the end; `NOTHING` instead of 0."""
+        """Gradient that is left at the embedded token `steps` steps before the end; `NOTHING` instead of 0."""
         return max(float(self.inputs[steps]), NOTHING)
 
 
 def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-    """∂L/∂h_t, of an LSTM ∂L/∂C_t (of an sLSTM at C_t / n_t), and ∂L/∂x_t. L is the sum of the reviews' losses, so that
-    each review's gradient is its own.
+    """∂L/∂h_t, for an LSTM also ∂L/∂C_t (for an sLSTM at C_t / n_t), and ∂L/∂x_t. L is the sum of the reviews' losses,
+    so that a review's gradient does not depend on other reviews.
 
-    ∂L/∂C_t holds every way from the cell to the loss, through h_t as well. ∂L/∂h_t holds those through the output layer
-    and the gates of later steps, since C_t does not come from h_t.
+    ∂L/∂C_t covers every path from the cell to the loss, also through h_t. ∂L/∂h_t covers the paths through the output
+    layer and the gates of later steps, since C_t does not depend on h_t.
 
     Args:
         labels: float [B].
@@ -73,7 +73,7 @@ def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor 
         float64 [B, T, H] each, and the last [B, T, E].
     """
     loss = binary_cross_entropy_with_logits(unrolled.logits, labels.double(), reduction="sum")
-    # A state that the gradient does not reach has no part in the graph.
+    # A state that the gradient does not reach is not in the graph.
     places = [*unrolled.states, *unrolled.cells, unrolled.embedded]
     found = torch.autograd.grad(loss, places, allow_unused=True, materialize_grads=True)
     steps = len(unrolled.states)
@@ -85,12 +85,12 @@ def state_gradients(unrolled: Unrolled, labels: Tensor) -> tuple[Tensor, Tensor 
 
 
 def gradient_flow(classifier: Any, batch: Any) -> GradientFlow:
-    """Send the loss of a batch back through every state; the mean loss where the size of an element matters.
+    """Backpropagate the loss of a batch through every state. Where the size of an element matters, it is the mean loss.
 
-    A review whose gradient is 0 at its end already has no share of it, and is left out of the medians.
+    A review whose gradient is 0 at its end has no shares, and is left out of the medians.
 
     Args:
-        classifier: as `unroll` takes it.
+        classifier: a classifier that `unroll` accepts.
         batch: a `Batch`.
     """
     unrolled = unroll(classifier, batch.tokens, batch.lengths)
@@ -131,8 +131,8 @@ def _predicted_rate(encoder: Any, unrolled: Unrolled, inside: Tensor) -> float:
 
 
 def decay_rate(norms: np.ndarray) -> float:
-    """exp of the slope of a straight line through ln(norm) against steps back (least squares); NaN for less than two
-    points, and where a norm is next to nothing: it has no logarithm."""
+    """exp of the slope of a straight line through ln(norm) against steps back (least squares). NaN for less than two
+    points, and if a norm is too small for a logarithm."""
     if len(norms) < 2 or not (norms > _UNDERFLOW).all():
         return float("nan")
     return float(np.exp(np.polyfit(np.arange(len(norms)), np.log(norms), 1)[0]))

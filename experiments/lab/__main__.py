@@ -6,8 +6,8 @@ python -m experiments.lab lag my_package.MyCell
 python -m experiments.lab write
 python -m experiments.lab report
 
-An interrupted study resumes with the same command. What its results have is left as it is (`--again` measures it anew).
-A study runs from committed code; a trial with other settings than its protocols' needs none.
+An interrupted study resumes with the same command. Results that exist are kept (`--again` measures them anew). A study
+runs only from committed code; a trial with settings that differ from its protocols does not need it.
 """
 
 import sys
@@ -50,12 +50,12 @@ def study(
 
     Args:
         name: a folder of experiments/ with a study.yaml, or all; an unknown name lists them
-        overrides: of its runs: trainer.epochs=2
-        protocols: only these, with commas between
-        sweeps: only these sweeps, with commas between
+        overrides: overrides of its runs: trainer.epochs=2
+        protocols: only these protocols, separated by commas
+        sweeps: only these sweeps, separated by commas
         store: where runs are recorded (tracking.directory)
         output: folder of the results (default: that of the study)
-        again: also what the results have: train and measure it anew
+        again: train and measure anew what the results already have
     """
     overrides = settings(overrides)
     studies = all_studies() if name == "all" else [find_study(name)]
@@ -85,13 +85,13 @@ def show_and_write(trained: Study, protocols: list[str]) -> None:
 
 @app.command
 def lag(encoder: str, *overrides: str, lags: str = "50,100,200", draws: int = 32, store: Path = Path("runs")) -> None:
-    """How far one encoder reaches, beside those of reach.
+    """Measure how far one encoder reaches, beside those of the study reach.
 
     Args:
         encoder: a class (my_package.Mine), an encoder's name, or my_conf/encoder/mine.yaml
-        overrides: of its runs: trainer.threads=1
-        lags: tokens, with commas between
-        draws: of learning rate and clipping, at each lag; two seeds each
+        overrides: overrides of its runs: trainer.threads=1
+        lags: lags in tokens, separated by commas
+        draws: draws of learning rate and clipping at each lag; two seeds each
         store: where runs are recorded (tracking.directory)
     """
     if not all(number.isdecimal() for number in names_of(lags)):

@@ -1,4 +1,4 @@
-"""Figures of studies: seeds that succeed, by part or by lag, and accuracies."""
+"""Figures of studies: shares of seeds that succeed, by condition or by lag, and accuracies."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -19,7 +19,7 @@ LAG = "lag: tokens from the deciding clause to the end"
 
 
 def mark_lags(axes: Axes, lags: Iterable[int]) -> None:
-    """A log axis with the lags that were tried, and no others, on it."""
+    """Set up a log axis whose ticks are the lags that were tried."""
     tried = sorted(lags)
     axes.set_xscale("log")
     axes.set_xticks(tried, [str(lag) for lag in tried])
@@ -27,7 +27,7 @@ def mark_lags(axes: Axes, lags: Iterable[int]) -> None:
 
 
 def mark_rows(axes: Axes, labels: Sequence[str]) -> None:
-    """A row for each arm, the first on top, with its label; an empty one where a panel beside it has it."""
+    """Set up a row for each arm, the first on top, with its label. Labels are empty if a panel beside it has them."""
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
 
@@ -39,8 +39,8 @@ def in_percent(intervals: Mapping[int, Interval]) -> np.ndarray:
 
 @styled
 def carried(evidence: Evidence) -> Figure:
-    """Share of seeds that succeed at each lag, of those that succeed at the trained lags (shaded): a line for each arm,
-    with its exact intervals."""
+    """Share of seeds that succeed at each lag, among those that succeed at the trained lags (shaded). There is a line
+    for each arm, with exact intervals."""
     shares = {arm: evidence.shares_by_lag(arm) for arm in evidence.arms}
     figure, (axes,) = new_figure(height=3.9)
     mark_lags(axes, {lag for by_lag in shares.values() for lag in by_lag})
@@ -61,9 +61,9 @@ def carried(evidence: Evidence) -> Figure:
 
 
 def label_ends(figure: Figure, axes: Axes, lines: Sequence[Line2D]) -> None:
-    """Write the label of each line behind its end, in its colour, moved up or down where two would overlap.
+    """Write the label of each line after its end, in its colour. Labels that would overlap are moved up or down.
 
-    Call it when the limits of the axes are set.
+    Call it after the limits of the axes are set.
     """
     if not lines:
         return
@@ -78,10 +78,10 @@ def label_ends(figure: Figure, axes: Axes, lines: Sequence[Line2D]) -> None:
 
 
 def places_of_labels(figure: Figure, axes: Axes, points: np.ndarray) -> np.ndarray:
-    """Heights at which labels of some points do not overlap, as close to the points as may be.
+    """Heights at which labels of points do not overlap, as close to the points as possible.
 
     Args:
-        points: [N, 2] in the units of the data, from below.
+        points: [N, 2] in the units of the data, sorted from bottom to top.
 
     Returns:
         float [N], shares of the height of the axes.
@@ -91,7 +91,7 @@ def places_of_labels(figure: Figure, axes: Axes, points: np.ndarray) -> np.ndarr
     below = row * np.arange(len(points))
     free = heights - below
     apart = (np.maximum.accumulate(free) + np.minimum.accumulate(free[::-1])[::-1]) / 2 + below
-    return np.clip(apart, below, 1 - row / 3 + below - below[-1])  # none above or below the axes
+    return np.clip(apart, below, 1 - row / 3 + below - below[-1])  # within the axes
 
 
 @styled

@@ -1,4 +1,4 @@
-"""Findings of a protocol, from the committed results alone: tables, figures and a verdict on each claim."""
+"""Findings of a protocol: tables, figures and a verdict on each claim, computed only from the committed results."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,13 +25,13 @@ class Findings:
     tables: Mapping[str, Table] = field(default_factory=dict)
     """Tables by a short name; the first is the main one."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-    """By the claim's id."""
+    """Verdicts by the claim's id."""
     figures: Mapping[str, Figure] = field(default_factory=dict)
-    """By file name, without its suffix."""
+    """Figures by file name without suffix."""
     evidence: Evidence | None = None
     """Results behind them."""
     drawn: reach_findings.DrawnEvidence | None = None
-    """The same, of a protocol whose draws are the unit."""
+    """The evidence of a protocol whose draws are the unit."""
 
 
 Found = tuple[Study, Mapping[str, Findings]]
@@ -39,7 +39,7 @@ Found = tuple[Study, Mapping[str, Findings]]
 
 
 def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findings:
-    """The findings of a protocol; the tables of its searches alone where nothing else was run."""
+    """The findings of a protocol; only the tables of its searches if nothing else was run."""
     if any(sweep.seeds_of_draw for sweep in protocol.sweeps):
         return drawn_findings(reach_findings.DrawnEvidence(study, protocol, table[table.protocol == protocol.name]))
     evidence, own = evidence_of(study, protocol, table), own_module(study, protocol)
@@ -74,7 +74,7 @@ def check_shown(protocol: Protocol) -> None:
 
 
 def own_module(study: Study, protocol: Protocol) -> Any:
-    """A protocol's own module, with `measure(…)` and `findings(evidence, table)`; None where it has none."""
+    """A protocol's own module, with `measure(…)` and `findings(evidence, table)`; None if it has none."""
     if not protocol.own:
         return None
     path = study.folder / f"{protocol.own}.py"
@@ -84,8 +84,8 @@ def own_module(study: Study, protocol: Protocol) -> Any:
 
 
 def search_tables(study: Study, protocol: Protocol, table: pd.DataFrame) -> dict[str, Table]:
-    """A table of the searches at each condition, `search_50`, and of the finals that try their best draws again,
-    `finals_50`."""
+    """Tables of the searches at each condition, such as `search_50`, and of the finals, which try the best draws again,
+    such as `finals_50`."""
     found: dict[tuple[str, str, str], dict[str, list[Draw]]] = {}
     for sweep in protocol.searches:
         for arm, draws in draws_of(table, sweep.name).items():
@@ -111,4 +111,4 @@ FIGURES: dict[str, Callable[[Evidence], Figure]] = {
     "accuracy": figures.accuracy,
     "carried": figures.carried,
 }
-"""By their name in `study.yaml`."""
+"""Functions that draw the figures, by their names in `study.yaml`."""

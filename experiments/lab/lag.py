@@ -1,11 +1,11 @@
-"""How far one encoder reaches, beside those of the study `reach`: that study, with this encoder in place of its arms.
+"""Measures how far one encoder reaches, beside those of the study `reach`. It runs that study with this encoder as arm.
 
     python -m experiments.lab lag my_package.MyCell                 # or the name of an encoder, or its YAML file
     python -m experiments.lab lag gru --lags 100 --draws 8          # a first look
 
-Draws, seeds, reviews and budget are the study's, and `reach` says what is estimated. Each lag has four draws at first,
-then sixteen, then all, and the picture is drawn anew each time. Interrupted, the same command resumes. The result is
-exploratory: no protocol was written for this encoder, so there is no verdict.
+Draws, seeds, reviews and budget are the study's; `reach` explains what is estimated. Each lag has four draws at first,
+then sixteen, then all, and the picture is drawn anew each time. After an interruption, the same command resumes. The
+result is exploratory: no protocol was written for this encoder, so there is no verdict.
 """
 
 import re
@@ -34,7 +34,7 @@ from sentiment_rnn.tracking.sweeps import find_sweep, results_of
 
 STUDY = "reach"
 FIRST_LOOKS = (SEARCH, 16)
-"""Numbers of draws at which the picture is drawn, before all are there."""
+"""Numbers of draws after which the picture is drawn for the first times, before all draws have run."""
 SET = ("data.max_lag", "data.test_lags", "encoder", "optimizer.draw", "seed", "study")
 """Keys that this command sets itself."""
 RUN_SECONDS = 0.2
@@ -42,17 +42,18 @@ RUN_SECONDS = 0.2
 
 
 def place(encoder: str, lags: Sequence[int], draws: int, store: Path, overrides: Sequence[str]) -> None:
-    """Train an encoder with some draws at each lag, and draw it into the picture of the study.
+    """Train an encoder with some draws at each lag, and add it to the picture of the study.
 
     Args:
-        encoder: a class, importable; the name of an encoder of the tool or the lab; or a YAML file of one's own.
-        lags: in tokens.
-        draws: of learning rate and clipping, at each lag; each has two seeds.
+        encoder: an importable class; the name of an encoder of the tool or the lab; or a user's YAML file.
+        lags: lags in tokens.
+        draws: number of draws of learning rate and clipping at each lag; each has two seeds.
         store: where runs are recorded. Picture, table and results go into its folder `lag/<encoder>`.
-        overrides: Hydra's, of every run.
+        overrides: Hydra's overrides for every run.
 
     Raises:
-        UserError: there is no such encoder, draws are too few, or an override sets what this command sets.
+        UserError: there is no such encoder, there are too few draws, or an override changes a key that this command
+            sets.
     """
     if draws < SEARCH:
         raise UserError(f"--draws {draws}: expected {SEARCH} or more, since S({SEARCH}) is of a search of {SEARCH}")
@@ -74,7 +75,7 @@ def place(encoder: str, lags: Sequence[int], draws: int, store: Path, overrides:
     trained = seconds = 0.0
     for sweep in planned:
         began = time.time()
-        run(only(study, [sweep]), [], [], overrides, again=True)  # a run that is there is found by its identity
+        run(only(study, [sweep]), [], [], overrides, again=True)  # finished runs are found by their identity
         shown[sweep.condition] = sweep
         if new := runs_since(began, sweep, overrides):
             trained, seconds = trained + work_of(sweep) * new / len(sweep.seeds), seconds + time.time() - began
@@ -87,7 +88,7 @@ def place(encoder: str, lags: Sequence[int], draws: int, store: Path, overrides:
 
 
 def arm_of(encoder: str, folder: Path) -> tuple[Arm, Path]:
-    """An encoder's arm, and the folder of its configuration; a class alone gets a YAML file in `folder`."""
+    """An encoder's arm, and the folder of its configuration. For a class, a YAML file is written into `folder`."""
     path = Path(encoder)
     if path.suffix == ".yaml":
         if not path.is_file() or path.parent.name != "encoder":
@@ -102,13 +103,13 @@ def arm_of(encoder: str, folder: Path) -> tuple[Arm, Path]:
     settings, name, there = encoder_settings(path), path.stem, encoder_file(path.stem)
     if settings.get("name") != name or there not in (None, path):
         raise UserError(f"{path}: expected name: {name}, as the file, and a name that no encoder of the project has")
-    # The name of a committed arm is taken, and its label may be.
+    # The encoder may have the same label as a committed arm, so it is marked as new.
     arm = Arm(f"new_{name}", f"{settings.get('label') or name} (new)", "#000000", name)
     return arm, ENCODERS[1].parent if there else path.resolve().parents[1]
 
 
 def file_for_class(encoder: str, folder: Path) -> Path:
-    """The YAML file that makes an encoder of a class; raises `UserError` where there is no such class."""
+    """Write a YAML file for an encoder that is given as a class; raises `UserError` if there is no such class."""
     class_named(encoder, "ENCODER")
     label = encoder.rpartition(".")[2]
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", label).lower()
@@ -119,10 +120,10 @@ def file_for_class(encoder: str, folder: Path) -> Path:
 
 
 def sweep_of(study: Study, arm: Arm, lag: int, draws: int) -> Sweep:
-    """The study's sweep at a lag, of this arm with the first so many draws."""
+    """The study's sweep at a lag, with this arm and the first `draws` draws."""
     template = study.protocol(STUDY).sweeps[0]
     drawn = tuple(range(template.draws[0], template.draws[0] + draws))
-    apart = [0, 0, 0, -(-4 * lag // 5), lag, 6 * lag // 5]  # half as in training, and the ends and middle of its lags
+    apart = [0, 0, 0, -(-4 * lag // 5), lag, 6 * lag // 5]  # half as in training; the rest at its ends and its middle
     return replace(
         template,
         name=f"lag_{arm.encoder}_{lag}",
@@ -135,13 +136,13 @@ def sweep_of(study: Study, arm: Arm, lag: int, draws: int) -> Sweep:
 
 
 def only(study: Study, sweeps: Iterable[Sweep]) -> Study:
-    """The study with these sweeps alone, and nothing to judge."""
+    """The study with only these sweeps, and without claims."""
     protocol = replace(study.protocol(STUDY), sweeps=tuple(sweeps), claims=())
     return replace(study, protocols={STUDY: protocol})
 
 
 def work_of(sweep: Sweep) -> int:
-    """Tokens of a review times runs; a review is about twenty tokens longer than its lag."""
+    """Tokens per review times number of runs. A review is about twenty tokens longer than its lag."""
     return len(sweep.seeds) * (int(sweep.condition) + 20)
 
 
@@ -158,14 +159,14 @@ def so_far(sweep: Sweep, table: Table) -> str:
 
 
 def runs_since(began: float, sweep: Sweep, overrides: Sequence[str]) -> int:
-    """How many runs of a sweep were begun after a time [s since 1970]."""
+    """How many runs of a sweep started after a time [s since 1970]."""
     store = open_store(run_config(*(given for given in overrides if given.startswith("tracking."))).tracking)
     runs = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=True)
     return sum(run.run.info.start_time >= 1000 * began for run in runs)
 
 
 def draw(study: Study, folder: Path) -> Table:
-    """Write table and picture of an encoder, above the arms of the study where that has results; returns the table."""
+    """Write table and picture of an encoder, above the arms of the study if that has results. Returns the table."""
     committed = find_study(STUDY)
     rows = pd.concat([results_so_far(study), results_so_far(committed)])
     every = replace(study.protocol(STUDY), sweeps=(*study.protocol(STUDY).sweeps, *committed.protocol(STUDY).sweeps))

@@ -1,4 +1,4 @@
-"""The page: verdicts and figures of the studies, in one HTML file that needs no network."""
+"""Builds one HTML page with verdicts and figures of all studies, which needs no network."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""The five pictures that carry the answer, each to be understood without its page, as SVG and PNG in `docs/images`.
+"""Draws the five main pictures, as SVG and PNG in `docs/images`. Each can be understood without its page.
 
 - `review`: a generated review, its lag, and where a gradient was cut;
 - `reach`: how likely a search of four draws succeeds, by encoder and lag;
@@ -36,9 +36,9 @@ DECIDES, DISTRACTS, NEUTRAL = "#CFE3F5", "#FBE3C8", "#FFFFFF"
 CUT, REACHED = "#B00020", "#0072B2"
 """Colours of a gradient that stops short of the clause, and of one that reaches it."""
 SEED, DRAWN_LAG = 42, 22
-"""Of the drawn review."""
+"""Seed and lag of the drawn review."""
 ENDING = FILLERS[3]
-"""Words that fill its end, and belong to no clause."""
+"""Words that fill the end of the drawn review, and belong to no clause."""
 LINEAR = "NB logistic, words, pairs and triples, as published"
 """Arm of the study `best`."""
 PUBLISHED = 94.09
@@ -69,7 +69,7 @@ def drawn_review(label: int, lag: int, seed: int) -> list[Word]:
 
 @styled
 def review(words: Sequence[Word], lag: int) -> Figure:
-    """A review as text, with its lag; below, a box for each of its tokens, and where a gradient was cut."""
+    """A review as text, with its lag. Below it are a box for each token, and the places where a gradient was cut."""
     figure = Figure(figsize=(WIDTH, 2.8))
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.02, 0.03, 0.96, 0.94))
@@ -95,7 +95,7 @@ def review(words: Sequence[Word], lag: int) -> Figure:
 
 
 def boxes(axes: Axes, words: Sequence[Word], lag: int) -> None:
-    """A strip with a box for each token, the lag above it, and below it how far back the gradient has to go."""
+    """A strip with a box for each token; above it the lag, below it how far back the gradient has to reach."""
     width, height, bottom = (WIDTH - 0.2) / len(words), 0.2, 0.55
     for number, word in enumerate(words):
         axes.add_patch(Rectangle((0.1 + number * width, bottom), width, height, fc=word.color, ec="#BBBBBB", lw=0.6))
@@ -117,8 +117,8 @@ def boxes(axes: Axes, words: Sequence[Word], lag: int) -> None:
 
 @styled
 def steps(evidence: DrawnEvidence, at: str) -> Figure:
-    """Share of all runs at a lag that has passed 90 % on validation, by training steps; a line for each encoder, those
-    whose gates start slow in a panel of their own."""
+    """Share of all runs at a lag that have passed 90 % on validation, by training steps. There is a line for each
+    encoder; encoders whose gates start slow have a panel of their own."""
     drawn = {arm: runs for arm, condition, runs in first_draws(evidence) if condition == at}
     figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
     panels = figure.subplots(2, sharex=True, height_ratios=(3, 2))
@@ -198,13 +198,13 @@ KINDS = (
 
 
 BREAK = 81
-"""Of the axis of accuracies on IMDb [%]."""
+"""Accuracy [%] at which the axis of accuracies on IMDb is broken."""
 
 
 @styled
 def text(results: Mapping[str, pd.DataFrame]) -> Figure:
-    """Test accuracy on IMDb by kind of classifier, a dot for each run, with lines to compare with. The axis is
-    broken: below it are some RNNs alone."""
+    """Test accuracy on IMDb by kind of classifier, with a dot for each run, and lines to compare with. The axis is
+    broken; only some RNNs are below the break."""
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     panels = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     styles = find_study("imdb").arms
@@ -241,7 +241,7 @@ def text(results: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def pictures() -> Iterator[tuple[str, Figure]]:
-    """Name and figure of each picture whose results are there."""
+    """Name and figure of each picture whose results exist."""
     yield "review", review(drawn_review(label=1, lag=DRAWN_LAG, seed=SEED), DRAWN_LAG)
     study = find_study("reach")
     if (study.folder / RESULTS).is_file():
@@ -254,13 +254,13 @@ def pictures() -> Iterator[tuple[str, Figure]]:
 
 
 def write_pictures(root: Path) -> None:
-    """Write each picture as `save_picture` does."""
+    """Write each picture with `save_picture`."""
     for name, picture in pictures():
         save_picture(root / FOLDER, name, picture)
 
 
 def save_picture(folder: Path, name: str, figure: Figure) -> None:
-    """Write a picture as SVG, the same whenever it is drawn, and as PNG."""
+    """Write a picture as SVG, which is the same each time it is drawn, and as PNG."""
     folder.mkdir(parents=True, exist_ok=True)
     save_figure(figure, folder / f"{name}.png")
     with matplotlib.rc_context({"svg.hashsalt": name}):

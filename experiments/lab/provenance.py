@@ -1,4 +1,4 @@
-"""How the runs of a sweep were trained, where a study keeps that, and whether its code is committed."""
+"""Provenance of a study's results: how the runs of each sweep were trained, and whether the code is committed."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.sweeps import find_sweep, results_of
 
 PROVENANCE, OWN = "provenance.json", "own"
-"""The file, and the key of a protocol that says that its own measurements are up to date."""
+"""The file, and its key for a protocol whose own measurements are up to date."""
 WRITTEN = re.compile(
     r"README\.md|docs/(findings|cells)\.md|experiments/[^/]+/([^/]+\.(md|csv|json|npz|npy)|(figures|tables)/.+)"
 )
@@ -30,7 +30,7 @@ WRITTEN = re.compile(
 
 
 def read_provenance(folder: Path) -> dict[str, dict[str, Any]]:
-    """Digest of each protocol that has begun, and how each of its sweeps was trained."""
+    """The digest of each protocol that has started, and how each of its sweeps was trained."""
     path = folder / PROVENANCE
     try:
         return dict(json.loads(path.read_text())) if path.is_file() else {}
@@ -39,13 +39,13 @@ def read_provenance(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def provenance_of(store: Store, sweep: str) -> dict[str, Any]:
-    """Provenance of the latest finished sweep of a name: of its runs that finished, or diverged as a draw.
+    """Provenance of the latest finished sweep of a name, from its runs that finished, or that diverged as draws.
 
-    `began` and `ended` are the days (UTC) of the first and the last run. A list holds each value once, and nothing of
-    runs that did not record it. `protocols` has digests, and None for runs that no study with a protocol has started.
+    `began` and `ended` are the days (UTC) of the first and the last run. A list holds each value once; runs that did
+    not record a value are left out. `protocols` has digests, and None for runs that were started without a protocol.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such sweep.
     """
     runs = results_of(store, find_sweep(store, sweep, finished=True), diverged=True)
     tags, params = [run.tags for run in runs], [run.run.data.params for run in runs]
@@ -76,12 +76,12 @@ def _day(milliseconds: int) -> str:
 
 
 def uncommitted(root: Path) -> list[str]:
-    """Files of a repository that are changed or new since its last commit, but for what studies write; none for a
+    """Files of a repository that are changed or new since its last commit, except files that studies write. Empty for a
     folder without git."""
     status = ["git", "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"]
     try:
         said = subprocess.run(status, cwd=root, capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    paths = [line[3:] for line in said.split("\0") if line]  # behind two letters and a space
+    paths = [line[3:] for line in said.split("\0") if line]  # the path follows two letters and a space
     return [path for path in paths if not WRITTEN.fullmatch(path)]

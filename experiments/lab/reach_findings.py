@@ -1,6 +1,6 @@
-"""Verdicts, tables and the figure of a protocol whose draws are the unit: `reach` says what is estimated.
+"""Verdicts, tables and the figure of a protocol whose draws are the unit; `reach` explains what is estimated.
 
-| rule | a part of the claim is true where |
+| rule | a part of the claim is true if |
 | --- | --- |
 | `reaches_further` | the paired bootstrap of S(4), corrected for the protocol, says that the first arm's is higher |
 | `reaches_alike` | the interval of the difference of S(4) is within the margin (equivalence) |
@@ -8,7 +8,7 @@
 | `reaches_again` | S(4) of new draws differs by no more than the margin, and by nothing that the intervals see |
 | `wider_window` | the sign test over draws, corrected for the protocol, says that the first arm's window is wider |
 
-Verdicts are made of parts as in `rules`. An arm counts where all its planned runs are there.
+Verdicts are made from parts as in `rules`. An arm counts only if all its planned runs exist.
 """
 
 import itertools
@@ -44,12 +44,12 @@ from sentiment_rnn.report.statistics import Interval, bounded
 from sentiment_rnn.report.tables import Table
 
 Part = tuple[str, ...]
-"""Arm or arms, and the condition."""
+"""One or two arms, and the condition."""
 GROUPS = "Usual start", "Gates that start slow"
-"""Of the rows of the picture."""
+"""Titles of the two groups of rows in the picture."""
 OWN = "Your cell"
 IN_PICTURES = {"rnn": "vanilla RNN (tanh)", "rnn_orthogonal": "vanilla RNN, kept orthogonal", "lstm": "LSTM"}
-"""Names of arms where a reader has no glossary."""
+"""Names of arms in pictures, whose readers have no glossary."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +62,23 @@ class DrawnEvidence:
 
     @cached_property
     def sweeps(self) -> list[Sweep]:
-        """Those whose draws are the unit."""
+        """The sweeps whose draws are the unit."""
         return [sweep for sweep in self.protocol.sweeps if sweep.seeds_of_draw]
 
     @cached_property
     def conditions(self) -> list[str]:
-        """Those that were run, the smallest lag first."""
+        """The conditions that were run, the smallest lag first."""
         run = {sweep.condition for sweep in self.sweeps if (self.table.sweep == sweep.name).any()}
         return sorted(run, key=int)
 
     @cached_property
     def arms(self) -> list[str]:
-        """Those that were run, in the study's order."""
+        """The arms that were run, in the study's order."""
         return [arm for arm in self.study.arms if (self.table.arm == arm).any()]
 
     @cached_property
     def whole(self) -> dict[tuple[str, str, bool], DrawnRuns]:
-        """The runs of each arm at each condition of which all are there, those with new draws by True."""
+        """The runs by arm, condition and whether the draws are new; only where all planned runs exist."""
         by_sweep = dict(iter(self.table.groupby("sweep")))
         return {
             (arm, sweep.condition, sweep.again): runs
@@ -87,17 +87,17 @@ class DrawnEvidence:
         }  # fmt: skip
 
     def runs(self, arm: str, condition: str, again: bool = False) -> DrawnRuns | None:
-        """The runs of an arm at a condition, or those with new draws; None where not all of them are there."""
+        """The runs of an arm at a condition, or with `again` those with new draws; None unless all of them exist."""
         return self.whole.get((arm, condition, again))
 
     def by_run(self, arm: str, condition: str) -> pd.DataFrame:
-        """A row for each run of an arm at a condition, with a column for each metric; that is NaN where it diverged."""
+        """A row for each run of an arm at a condition, with a column for each metric; NaN if the run diverged."""
         (sweep,) = (one for one in self.sweeps if arm in one.arms and (one.condition, one.again) == (condition, False))
         of_arm = self.table[(self.table.sweep == sweep.name) & (self.table.arm == arm)]
         return of_arm.pivot(index="seed", columns="metric", values="value")
 
     def learned_within(self, arm: str, condition: str) -> dict[int, int]:
-        """Runs of an arm at a condition that have reached `LEARNS` on validation, by each number of steps of
+        """How many runs of an arm at a condition have reached `LEARNS` on validation, by each number of steps in
         `Protocol.steps`."""
         runs = self.by_run(arm, condition)
         passed = runs.steps[runs.learned == 1] if "steps" in runs else pd.Series(dtype=float)
@@ -116,8 +116,8 @@ def verdicts(evidence: DrawnEvidence) -> dict[str, Verdict]:
 
 
 def adjusted_p(evidence: DrawnEvidence) -> dict[tuple[str, Part], float]:
-    """p values of all comparisons of a protocol that are tests, adjusted by Holm's method for their number. One that
-    was not run has p = 1."""
+    """p values of all tests of a protocol, adjusted for their number by Holm's method. A comparison that was not run
+    has p = 1."""
     tests = {}
     for claim in evidence.protocol.claims:
         for part in parts_of(claim) if claim.rule in DRAWN_TESTS else ():
@@ -141,14 +141,14 @@ def verdict_on(claim: Claim, evidence: DrawnEvidence, adjusted: Mapping[tuple[st
 
 
 Judged = tuple[bool | None, Numbers]
-"""Whether a part is true, None where nothing is decided; and its numbers."""
+"""Whether a part is true (None if undecided), and its numbers."""
 
 
 def judge(claim: Claim, evidence: DrawnEvidence, part: Part, p: float) -> Judged:
-    """One part of a claim by its rule; nothing is decided before all runs of its arms are there.
+    """Judge one part of a claim by its rule. Nothing is decided before all runs of its arms exist.
 
     Args:
-        p: of the rule's test, adjusted; 1 for a rule that is none.
+        p: adjusted p value of the rule's test; 1 for a rule that is no test.
     """
     *arms, at = part
     runs, labels = [evidence.runs(arm, at) for arm in arms], [evidence.label(arm) for arm in arms]
@@ -185,14 +185,14 @@ def share(interval: Interval) -> str:
 
 
 def tables(evidence: DrawnEvidence) -> dict[str, Table]:
-    """The tables of a protocol by a short name, those without a row left out; the first stands on its page."""
+    """The tables of a protocol by a short name, without empty ones. The first is on its page."""
     found = {"search": searches(evidence), "all": estimates(evidence), "apart": apart(evidence)}
     found |= {"steps": steps(evidence), "draws": draws(evidence), "fresh": fresh(evidence)}
     return {name: table for name, table in found.items() if table.rows}
 
 
 def searches(evidence: DrawnEvidence) -> Table:
-    """S(4) by lag, and the window; an arm that is not whole has no number."""
+    """Table of S(4) and the window by lag. An incomplete arm has no numbers."""
     rows = []
     for arm in evidence.arms:
         cells = []
@@ -211,7 +211,8 @@ def searches(evidence: DrawnEvidence) -> Table:
 
 
 def estimates(evidence: DrawnEvidence) -> Table:
-    """S(k) for each k, the window and the runs that succeed; a row for each arm at each lag, and for new draws."""
+    """Table of S(k) for each k, the window and the successful runs, with a row for each arm and lag, and for new
+    draws."""
     rows = []
     for (arm, at, _), runs in evidence.whole.items():
         successes = [share(success_interval(runs, k)) for k in SEARCHES]
@@ -223,7 +224,7 @@ def estimates(evidence: DrawnEvidence) -> Table:
 
 
 def apart(evidence: DrawnEvidence) -> Table:
-    """Of the runs that succeed, those that do so at each single lag of the test."""
+    """Table of the runs that succeed at each single lag of the test, out of those that succeed overall."""
     rows = []
     for arm, at, _ in first_draws(evidence):
         runs = evidence.by_run(arm, at)
@@ -247,13 +248,13 @@ def steps(evidence: DrawnEvidence) -> Table:
 
 
 def first_draws(evidence: DrawnEvidence) -> list[tuple[str, str, DrawnRuns]]:
-    """Arm, condition and runs of each arm that is whole, without those with new draws."""
+    """Arm, condition and runs of each complete arm, without new draws."""
     every = itertools.product(evidence.arms, evidence.conditions)
     return [(arm, at, runs) for arm, at in every if (runs := evidence.runs(arm, at))]
 
 
 def draws(evidence: DrawnEvidence) -> Table:
-    """Rate and clipping of each draw, and how many of its two seeds succeed, by arm and lag."""
+    """Table of the rate and clipping of each draw, and of how many of its two seeds succeed, by arm and lag."""
     counted: dict[tuple[str, str], dict[int, int]] = {}
     for (arm, at, _), runs in evidence.whole.items():
         counted.setdefault((arm, at), {}).update(zip(runs.draws, runs.succeeds.sum(1), strict=True))
@@ -268,7 +269,7 @@ def draws(evidence: DrawnEvidence) -> Table:
 
 
 def fresh(evidence: DrawnEvidence) -> Table:
-    """Fresh seeds at an arm's best draw: they describe that search alone."""
+    """Table of fresh seeds at an arm's best draw. They describe only that search."""
     rows = []
     for sweep in (one for one in evidence.protocol.sweeps if one.best_of):
         of_sweep = evidence.table[evidence.table.sweep == sweep.name]
@@ -285,7 +286,7 @@ def fresh(evidence: DrawnEvidence) -> Table:
 
 
 def name_in_pictures(evidence: "DrawnEvidence", arm: str) -> str:
-    """An arm's label; whether its gates start slow, the picture says elsewhere."""
+    """An arm's label, without the remark that its gates start slow, which the picture shows elsewhere."""
     return IN_PICTURES.get(arm, evidence.label(arm)).removesuffix(", chrono 400")
 
 
@@ -296,13 +297,13 @@ def starts_slow(arm: str) -> bool:
 
 @styled
 def figure(evidence: DrawnEvidence, own: str = "", lags: Iterable[int] = ()) -> Figure | None:
-    """Encoder by lag: the probability that a search of four draws succeeds as a colour, and the window beside it; cells
-    whose gates start slow are below the others, and in each group the one on top that succeeds most often. None where
-    no arm is whole.
+    """Picture of encoders by lag: a colour for the probability that a search of four draws succeeds, and the window
+    beside it. Cells whose gates start slow are below the others; in each group, the most successful is on top. None if
+    no arm is complete.
 
     Args:
-        own: an arm of the user's, which is a group of its own.
-        lags: those that are shown; none: all that were run.
+        own: an arm of the user, which has a group of its own.
+        lags: lags that are shown; if empty, all that were run.
     """
     if not evidence.whole:
         return None

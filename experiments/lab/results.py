@@ -1,15 +1,16 @@
-"""The one table of a study, `results.csv`: tidy, one number a row; and which reviews each run read rightly.
+"""The results of a study: `results.csv`, a tidy table with one number per row, and `correct.npz`.
 
 | column | what |
 | --- | --- |
 | `study`, `sweep`, `protocol`, `arm` | names in `study.yaml` |
-| `condition` | the lag or the task, say; empty where a study has none |
-| `seed` | of the run |
+| `condition` | such as the lag or the task; empty if a study has none |
+| `seed` | seed of the run |
 | `draw` | number of the draw, in a search; else empty |
 | `split` | `train`, `validation` or `test` |
 | `metric`, `value` | what was measured; `nan` is the score of a draw that diverged |
 
-`correct.npz` has one bit for each review that a run read: every accuracy can be recomputed from it.
+`correct.npz` has one bit for each test review and run: was it classified correctly? Every accuracy can be recomputed
+from it.
 """
 
 import io
@@ -36,7 +37,7 @@ BySeed = dict[int, float]
 
 
 def read_results(folder: Path) -> pd.DataFrame:
-    """The rows of a study; raises `UserError` where it has none, or the file is damaged."""
+    """The rows of a study; raises `UserError` if it has none, or the file is damaged."""
     path = folder / RESULTS
     try:
         return _rows(path, path.stat().st_mtime_ns).copy()
@@ -46,7 +47,7 @@ def read_results(folder: Path) -> pd.DataFrame:
         raise UserError(f"{path}: damaged ({str(error).splitlines()[0]}); put the committed file back") from error
 
 
-@lru_cache(maxsize=4)  # each sweep asks for the draws of its searches
+@lru_cache(maxsize=4)  # read again for each sweep that needs the draws of its searches
 def _rows(path: Path, changed: int) -> pd.DataFrame:
     kinds = dict.fromkeys(COLUMNS, str) | {"seed": int, "draw": "Int64", "value": float}
     missing = {"draw": [""], "value": ["nan"]}
@@ -63,7 +64,7 @@ def results_csv(table: pd.DataFrame) -> str:
 
 
 def joined(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Both tables; of a number that both have, the new one."""
+    """Both tables joined. If both have a number, the new one counts."""
     return pd.concat([old, new]).drop_duplicates(KEY, keep="last").reset_index(drop=True)
 
 
@@ -86,7 +87,7 @@ class Correct(NamedTuple):
 
 
 def read_correct(folder: Path) -> dict[Key, Correct]:
-    """The runs in `correct.npz`; none where a study keeps none. Raises `UserError` where it is damaged."""
+    """The runs in `correct.npz`; empty if the study has no such file. Raises `UserError` if it is damaged."""
     path = folder / CORRECT
     if not path.is_file():
         return {}
@@ -107,7 +108,7 @@ def read_correct(folder: Path) -> dict[Key, Correct]:
 
 
 def correct_file(runs: Mapping[Key, Correct]) -> bytes:
-    """The content of `correct.npz`. Its bytes depend on the runs alone: nothing is compressed, no time is written."""
+    """The content of `correct.npz`. Its bytes depend only on the runs: there is no compression and no time stamp."""
     digests = sorted({run.reviews for run in runs.values()})
     arrays = {
         "keys": np.array(list(runs), "S"),
@@ -126,8 +127,8 @@ def correct_file(runs: Mapping[Key, Correct]) -> bytes:
 
 
 def check_correct(table: pd.DataFrame, runs: Mapping[Key, Correct], folder: Path) -> None:
-    """Raise `UserError` where the accuracies of the table are not those of `correct.npz`, or runs of one protocol at
-    one condition read other reviews."""
+    """Raise `UserError` if the accuracies in the table differ from those in `correct.npz`, or if runs of one protocol
+    at one condition read different reviews."""
     trained = {key[0] for key in runs} | set(table.sweep[table.metric == "best_accuracy"])
     rows = table[(table.metric == "accuracy") & (table.split == "test") & table.sweep.isin(trained)]
     stated = {tuple(key): f"{value:.6g}" for *key, value in rows[["sweep", "arm", "condition", "seed", "value"]].values}
@@ -146,5 +147,5 @@ def check_correct(table: pd.DataFrame, runs: Mapping[Key, Correct], folder: Path
 
 
 def rows_of(study: str, rows: Iterable[tuple[object, ...]]) -> pd.DataFrame:
-    """A table of rows without their study."""
+    """A table from rows that lack the column `study`."""
     return pd.DataFrame([(study, *row) for row in rows], columns=COLUMNS).astype({"draw": "Int64", "value": float})

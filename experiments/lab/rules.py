@@ -1,6 +1,6 @@
-"""Rules that make a verdict of a claim.
+"""Rules that judge a claim.
 
-| rule | a part of the claim is true where |
+| rule | a part of the claim is true if |
 | --- | --- |
 | `most_learn`, `most_fail` | the exact interval of the share of seeds that succeed is above, below one half |
 | `learns_more` | Fisher's exact test, corrected for the protocol, says that the first arm succeeds more often |
@@ -8,10 +8,10 @@
 | `better` | in most seeds the first arm is better by more than the margin (sign test, corrected for the protocol) |
 | `as_good` | the interval of the difference of two means is within the margin (equivalence) |
 
-Each arm, or pair, at each condition is a part. A claim holds where every part is true, and in part where any is. It
-does not hold where every part is false. Otherwise the data do not decide: it is inconclusive. A comparison that was
-not run counts in Holm's correction from the first, with p = 1; so does one whose claim was dropped later
-(`Protocol.family`).
+Each arm, or pair of arms, at each condition is a part. A claim holds if every part is true, and holds in part if any
+part is true. It does not hold if every part is false. Otherwise the data do not decide: it is inconclusive. Holm's
+correction counts every comparison from the start: one that was not run has p = 1, and so has one whose claim was
+dropped later (`Protocol.family`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,24 +30,24 @@ from sentiment_rnn.report.statistics import Interval, accuracy_difference, accur
 
 HOLDS, IN_PART, FAILS, UNDECIDED = "holds", "holds in part", "does not hold", "inconclusive"
 LEARNS = 0.9
-"""A seed succeeds where its score is above this."""
+"""A seed succeeds if its score is above this."""
 MOST = 0.5
-"""Share of seeds."""
+"""More than this share of seeds are most seeds."""
 TESTED = ("learns_more", "better")
-"""Rules that are tests, which are corrected together."""
+"""Rules that are statistical tests, which are corrected together."""
 NOT_RUN, NO_SEED = "not run", "no seed"
 """Text in place of a number: for an arm that lacks planned seeds, and for an arm without a seed that succeeds at all of
 `Protocol.among`."""
 
 
 class Numbers(NamedTuple):
-    """The numbers of one part of a claim, as tables show them; empty where the part has none."""
+    """The numbers of one part of a claim, as tables show them; empty if the part has none."""
 
     condition: str
-    """The lag, say."""
+    """The condition, such as the lag."""
     arm: str = ""
     number: str = NOT_RUN
-    """The arm's seeds that succeed or its mean, with the interval, or its accuracies from worst to best."""
+    """The arm's number of successful seeds or its mean, with the interval, or its accuracies from worst to best."""
     against: str = ""
     """The arm compared."""
     other: str = ""
@@ -55,12 +55,12 @@ class Numbers(NamedTuple):
     difference: str = ""
     """Difference of the two numbers [points]."""
     margin: str = ""
-    """Difference that counts as none [points]."""
+    """Largest difference that counts as equal [points]."""
     ahead: str = ""
     """Seeds in which the first arm is better by more than the margin."""
     p: str = ""
     over_seeds: str = ""
-    """p against the spread of seeds, where the interval is over something else; not adjusted."""
+    """p value of a test over seeds, if the interval is over something else; not adjusted."""
 
 
 class Verdict(NamedTuple):
@@ -73,7 +73,7 @@ class Verdict(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Two arms at a condition."""
+    """One or two arms at a condition."""
 
     first: str
     second: str
@@ -89,7 +89,7 @@ class Comparison(NamedTuple):
     """Number of seeds in which the first arm is better by more than the margin, and number of all; None for rules
     that do not test that."""
     p: float | None
-    """p of the claim's test, not yet adjusted; None for no test."""
+    """p value of the claim's test, not adjusted; None if the rule is no test."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,14 @@ class Evidence:
     study: Study
     protocol: Protocol
     table: pd.DataFrame
-    """Rows of the protocol, and of those that it reads."""
+    """Rows of the protocol, and of the protocols that it reads."""
     scores: Mapping[tuple[str, str], BySeed]
-    """By arm and condition, of the planned seeds that were run; with `Protocol.among` of those that succeed there."""
+    """Scores by arm and condition, of the planned seeds that were run; with `Protocol.among` only of seeds that succeed
+    there."""
     every: Mapping[tuple[str, str], BySeed]
     """Scores by arm and condition, of all planned seeds that were run."""
     validation: Mapping[tuple[str, str], float]
-    """Median over seeds of the best validation accuracy."""
+    """Best validation accuracy, the median over seeds."""
 
     @property
     def arms(self) -> list[str]:
@@ -126,11 +127,12 @@ class Evidence:
 
     @cached_property
     def learning_times(self) -> tuple[Mapping[tuple[str, str], BySeed], ...]:
-        """Training steps until a run learned or ended, and whether it learned, by arm and condition."""
+        """By arm and condition: training steps until a run learned or ended, and whether it learned."""
         return tuple(values_of(self.table, name, "validation") for name in ("steps", "learned"))
 
     def steps_of(self, arm: str, condition: str) -> tuple[list[int], list[int]]:
-        """Training steps after which seeds of an arm reached `LEARNS` on validation, and after which others ended."""
+        """Training steps of an arm's seeds: until they reached `LEARNS` on validation, and of the others until they
+        ended."""
         steps, learned = (of.get((arm, condition), {}) for of in self.learning_times)
         seeds = [seed for seed in steps if seed in self.scores.get((arm, condition), {})]
         return [int(steps[s]) for s in seeds if learned[s]], [int(steps[s]) for s in seeds if not learned[s]]
@@ -140,11 +142,11 @@ class Evidence:
         return self.study.arms[arm].label
 
     def whole(self, arm: str, condition: str) -> BySeed | None:
-        """The scores of an arm at a condition; None where it was not run there with all planned seeds."""
+        """The scores of an arm at a condition; None unless it was run there with all planned seeds."""
         found = self.scores.get((arm, condition))
         planned = [
             self.study.protocols[name].seeds(arm, condition)
-            for name in (self.protocol.name, *reversed(self.protocol.reads))  # as `evidence_of`: the last one counts
+            for name in (self.protocol.name, *reversed(self.protocol.reads))  # in `evidence_of` the last one counts
         ]
         every = next(filter(None, planned), frozenset())
         return found if found and every <= self.every[arm, condition].keys() else None
@@ -164,7 +166,7 @@ class Evidence:
         return {int(at): self.share(arm, at) for at in sorted(lags, key=int)}
 
     def most_learn(self, arm: str, condition: str) -> bool | None:
-        """Whether most seeds of an arm succeed; None where the interval does not decide or seeds are missing."""
+        """Whether most seeds of an arm succeed; None if the interval does not decide or seeds are missing."""
         return None if self.whole(arm, condition) is None else above(self.share(arm, condition), MOST)
 
 
@@ -175,7 +177,7 @@ def evidence_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Eviden
     for one in (study.protocols[name] for name in (*protocol.reads, protocol.name)):
         rows = table[table.protocol == one.name]
         for found, values in ((scores, _scores(study, rows)), (best, values_of(rows, "best_accuracy", "validation"))):
-            # What the protocol plans itself is judged by its own runs alone.
+            # What the protocol itself plans is judged only by its own runs.
             planned = _planned(one, values).items()
             found |= {at: value for at, value in planned if one is protocol or not protocol.seeds(*at)}
     rows = table[table.protocol.isin([*protocol.reads, protocol.name])]
@@ -201,10 +203,10 @@ def _scores(study: Study, rows: pd.DataFrame) -> dict[tuple[str, str], BySeed]:
 
 
 def kept(loss: float, baseline: float) -> float:
-    """Share of what is to be kept that the answers account for, by the loss of who remembers nothing; at least 0.
+    """Share of the information or variance that the answers explain: 1 - loss / baseline, but at least 0.
 
-    Of symbols, it bounds from below what the states say of them (Barber & Agakov 2003). Of sums, it is the share of
-    their variance.
+    For symbols, it is a lower bound of the information on them in the states (Barber & Agakov 2003). For sums, it is
+    the explained share of their variance.
     """
     return max(1 - loss / baseline, 0.0)  # in this order NaN stays
 
@@ -219,7 +221,8 @@ def _of_learners(scores: Mapping[tuple[str, str], BySeed], among: Sequence[str])
 
 
 def verdicts_of(evidence: Evidence) -> dict[str, Verdict]:
-    """The verdict on each claim of which a part was run, by its id, but for claims that the study's own code judges."""
+    """The verdict on each claim of which a part was run, by the claim's id; without claims that the study's own code
+    judges."""
     adjusted = adjusted_p(evidence)
     ruled = {
         claim.id: verdict_on(claim, evidence, adjusted) for claim in evidence.protocol.claims if claim.rule != "own"
@@ -264,7 +267,7 @@ def _two_arms(
         said.append(f"{p:.2g}")
         if found.better:
             true = most(*found.better, p)
-        else:  # a difference that is within the margin is none
+        else:  # a difference within the margin counts as equal
             true = found.difference.estimate > 0 if p <= LEVEL else False if true else None
     if claim.only_where and not evidence.most_learn(claim.only_where, at):
         true = None
@@ -275,14 +278,14 @@ def _two_arms(
 
 
 def _open(evidence: Evidence, condition: str, *arms: str) -> Numbers:
-    """A part that is open: `not run`, or the arms that were run and have no seed that succeeds at `Protocol.among`."""
+    """An undecided part: `not run`, or the arms were run but have no seed that succeeds at `Protocol.among`."""
     at = [(arm, condition) for arm in arms]
     none = [evidence.label(one[0]) for one in at if one in evidence.every and one not in evidence.scores]
     return Numbers(condition, *(cell for label in none for cell in (label, NO_SEED)))
 
 
 def adjusted_p(evidence: Evidence) -> dict[tuple[str, Part], float]:
-    """p values of all comparisons of a protocol that are tests, adjusted by Holm's method for their number."""
+    """p values of all tests of a protocol, adjusted for their number by Holm's method."""
     tests = {}
     for claim in evidence.protocol.claims:
         for part in parts_of(claim, evidence) if claim.rule in TESTED else ():
@@ -293,7 +296,7 @@ def adjusted_p(evidence: Evidence) -> dict[tuple[str, Part], float]:
 
 
 def compared(claim: Claim, evidence: Evidence, part: Part) -> Comparison | None:
-    """Comparison of a claim's part; None where one of the arms was not run with all planned seeds."""
+    """Comparison of a claim's part; None unless both arms were run with all planned seeds."""
     first, second = evidence.whole(part.first, part.condition), evidence.whole(part.second, part.condition)
     if first is None or second is None:
         return None
@@ -322,7 +325,7 @@ def beyond(differences: Iterable[float], margin: float) -> int:
 
 
 def parts_of(claim: Claim, evidence: Evidence) -> list[Part]:
-    """The comparisons of a claim, its selectors resolved."""
+    """The parts of a claim, with its selectors resolved."""
     return [
         Part(_arm(first, evidence, at), _arm(second, evidence, at), at)
         for first, second, *own in claim.pairs for at in (map(str, own) if own else claim.at)
@@ -330,8 +333,8 @@ def parts_of(claim: Claim, evidence: Evidence) -> list[Part]:
 
 
 def _arm(given: Any, evidence: Evidence, condition: str) -> str:
-    """An arm by its name, or the arm with the best median on validation; ties go to the first. An arm that lacks
-    planned seeds comes before all others, so that nothing is judged without it."""
+    """The arm of this name, or of a selector the arm with the best median on validation; ties go to the first. An arm
+    that lacks planned seeds is selected before all others, so that nothing is judged without it."""
     if isinstance(given, str):
         return given
     arms = given["best_on_validation"]
@@ -340,7 +343,7 @@ def _arm(given: Any, evidence: Evidence, condition: str) -> str:
 
 
 def above(interval: Interval, threshold: float) -> bool | None:
-    """Whether the value is above a threshold; None where the interval does not decide."""
+    """Whether the value is above a threshold; None if the interval does not decide."""
     if interval.known and interval.low > threshold:
         return True
     if interval.known and (interval.high < threshold or interval.low == interval.high):
@@ -349,24 +352,24 @@ def above(interval: Interval, threshold: float) -> bool | None:
 
 
 def below(interval: Interval, threshold: float) -> bool | None:
-    """Whether the value is below a threshold; None where the interval does not decide."""
+    """Whether the value is below a threshold; None if the interval does not decide."""
     return above(Interval(-interval.estimate, -interval.high, -interval.low), -threshold)
 
 
 def within(difference: Interval, margin: float) -> bool | None:
-    """Whether a difference lies within ± a margin; None where its interval does not decide."""
+    """Whether a difference is within ± a margin; None if its interval does not decide."""
     if difference.known and difference.low > -margin and difference.high < margin:
         return True
     return False if difference.low > margin or difference.high < -margin else None
 
 
 def most(count: int, of: int, p: float) -> bool | None:
-    """Whether a count is more than half; None where its test against half does not decide, by its adjusted `p`."""
+    """Whether a count is more than half; None if the test against one half, with adjusted `p`, does not decide."""
     return 2 * count > of if p <= LEVEL else None
 
 
 def all_true(parts: Iterable[bool | None]) -> bool | None:
-    """Whether all parts are true: a false part decides, an open one leaves the answer open. None for no parts."""
+    """Whether all parts are true: False if one is false, else None if one is undecided. None if there are no parts."""
     known = list(parts)
     if False in known:
         return False
@@ -374,7 +377,7 @@ def all_true(parts: Iterable[bool | None]) -> bool | None:
 
 
 def judged(*parts: bool | None) -> str:
-    """The verdict on a claim of these parts."""
+    """The verdict on a claim with these parts."""
     if all_true(parts):
         return HOLDS
     if True in parts:
@@ -383,7 +386,7 @@ def judged(*parts: bool | None) -> str:
 
 
 def tally(successes: int, total: int) -> str:
-    """`18/20 (68–99)`, so many seeds of so many, with the exact interval [%]."""
+    """`18/20 (68–99)`: number of successes, number of seeds, and the exact interval [%]."""
     _, low, high = clopper_pearson(successes, total)
     return f"{successes}/{total} ({100 * low:.0f}–{100 * high:.0f})"
 

@@ -1,4 +1,4 @@
-"""Run a study: train the sweeps of its protocols, measure their runs, and add the numbers to its results."""
+"""Runs a study: trains the sweeps of its protocols, measures their runs, and adds the numbers to its results."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -36,25 +36,24 @@ ELSEWHERE = (
     "trainer.progress_bar",
     "trainer.threads",
 )
-"""Overrides that change where runs are trained, or how many at a time, and nothing of what a protocol fixed: seeds that
-it did not plan do not count."""
+"""Overrides that change nothing that a protocol fixed, only where runs are trained or how many at a time. Seeds are
+allowed too, since those that a protocol did not plan do not count."""
 
 
 def run(
     study: Study, protocols: Sequence[str], sweeps: Sequence[str], overrides: Sequence[str], again: bool = False
 ) -> list[str]:
-    """Train and measure what its results do not have yet: of all protocols, of some by name, or some sweeps.
+    """Train and measure what the results of a study lack: for all protocols, for the named ones, or for some sweeps.
 
     Returns the names of these protocols.
 
     Args:
-        overrides: Hydra's, for every run.
-        again: train and measure again where results exist.
+        overrides: Hydra's overrides for every run.
+        again: also train and measure what the results already have.
 
     Raises:
-        UserError: a name is unknown, or a protocol has changed. Or an override changes what a protocol fixed, and no
-            other folder is given for the results. Or a sweep that is to be trained is closed. Nothing has been trained
-            then.
+        UserError: a name is unknown; a protocol has changed; an override changes what a protocol fixed, and the results
+            go into the study's own folder; or a requested sweep is closed. Nothing has been trained then.
     """
     asked = [study.protocol(name) for name in protocols or study.protocols]
     if sweeps:
@@ -98,12 +97,12 @@ def run(
 
 
 def changing(overrides: Sequence[str]) -> list[str]:
-    """The overrides that change something of a run that a protocol fixed; encoders say which arms are asked for."""
+    """The overrides that change something that a protocol fixed. Encoders do not count: they select arms."""
     return [one for one in overrides if not one.lstrip("+").startswith(ELSEWHERE) and key_of(one) != "encoder"]
 
 
 def results_so_far(study: Study) -> pd.DataFrame:
-    """The results of a study; no rows where nothing was measured yet."""
+    """The results of a study; no rows if nothing was measured yet."""
     return read_results(study.output) if (study.output / RESULTS).is_file() else rows_of(study.name, [])
 
 
@@ -117,7 +116,7 @@ def is_measured(sweep: Sweep, table: pd.DataFrame) -> bool:
 def run_sweep(
     study: Study, protocol: Protocol, sweep: Sweep, tracking: TrackingConfig, overrides: Sequence[str]
 ) -> None:
-    """Train one sweep, of the arms that have a learning rate, and add what was measured of it."""
+    """Train the arms of a sweep that have a learning rate, and add their measurements to the results."""
     arms = trainable(study, sweep, overrides)
     if left := [arm for arm in asked_arms(study, sweep, overrides) if arm not in arms]:
         reason = "no search of theirs was run"
@@ -132,10 +131,10 @@ def run_sweep(
 
 
 def freeze(study: Study, protocol: Protocol) -> None:
-    """Write the digest of a protocol down, before its first run begins.
+    """Record the digest of a protocol before its first run starts.
 
     Raises:
-        UserError: its text is not there, or is another than the one under which its runs began.
+        UserError: its text is missing, or differs from the one under which its runs started.
     """
     known = read_provenance(study.output)
     digest = protocol.digest
@@ -149,15 +148,15 @@ def freeze(study: Study, protocol: Protocol) -> None:
 
 
 def add(study: Study, protocol: Protocol, found: Measured, trained: Mapping[str, Any] | None = None) -> None:
-    """Add measurements to the results of a study, all files at once.
+    """Add measurements to the results of a study; all files are written together.
 
     Args:
-        trained: how the sweep was trained; it takes the place of what it covers. None: a protocol's own measurements,
-            of which those that are no number are left out.
+        trained: how the sweep was trained; its measurements replace earlier ones of the same runs. None for a
+            protocol's own measurements, of which NaN values are left out.
     """
     folder, rows = study.output, rows_of(study.name, found.rows)
     table, correct = results_so_far(study), read_correct(folder)
-    if trained:  # of a run that is trained again, at another draw or diverged, nothing old stays
+    if trained:  # remove all old numbers of runs that were trained again, perhaps at another draw, or diverged
         sweep, seeds = trained["sweep"], trained["seeds"]
         arms = [arm for arm in study.sweep(sweep).arms if study.arms[arm].encoder in trained["encoders"]]
         old = (table.sweep == sweep) & (table.protocol == protocol.name) & table.arm.isin(arms) & table.seed.isin(seeds)

@@ -20,13 +20,14 @@ class Draw(NamedTuple):
     number: int
     learning_rate: float
     clip_norm: float
-    """Largest norm of the gradient; 0 does not clip."""
+    """Norm to which the gradient is clipped; 0 does not clip."""
     score: float
-    """On validation [%], the mean over seeds."""
+    """Score on validation [%], the mean over seeds."""
 
 
 def draws_of(table: pd.DataFrame, sweep: str) -> dict[str, list[Draw]]:
-    """The draws of a search, by arm. One that diverged has the lowest score of its arm, or, of several seeds, 0."""
+    """The draws of a search, by arm. A draw that diverged has the lowest score of its arm; with several seeds it has
+    0."""
     of_sweep = table[(table.sweep == sweep) & table.draw.notna()]
     found: dict[str, list[Draw]] = {}
     for arm, of_arm in of_sweep.groupby("arm", sort=False):
@@ -45,7 +46,7 @@ def draws_of(table: pd.DataFrame, sweep: str) -> dict[str, list[Draw]]:
 
 
 def best_draws(draws: Iterable[Draw]) -> list[Draw]:
-    """The draws by their scores, the best first; of equal scores, that of the lower learning rate first."""
+    """The draws sorted by score, the best first; ties go to the lower learning rate."""
     return sorted(draws, key=lambda draw: (-draw.score, draw.learning_rate))
 
 
@@ -55,14 +56,14 @@ def best_draw(draws: Iterable[Draw]) -> Draw:
 
 
 def chosen_draws(study: Study, sweep: Sweep) -> dict[str, int | None]:
-    """The draw that each arm of a sweep gets: the one in its settings, or the best of its searches, or of a final that
-    of its rank; None where none was run."""
+    """The draw that each arm of a sweep gets: the one in its settings, the best of its searches, or in a final the one
+    of its rank; None if no search was run."""
     if (given := sweep.settings.get("optimizer.draw")) is not None:
         return dict.fromkeys(sweep.arms, given)
     searches: list[dict[str, list[Draw]]] = []
     for name in sweep.rates:
         other, _, search = name.rpartition("/")
-        # A study that is run into another folder takes the committed draws where it has searched none of its own.
+        # A study with another output folder uses the committed draws if it has no search of its own there.
         draws: dict[str, list[Draw]] = {}
         for folder in [find_study(other).folder] if other else dict.fromkeys([study.folder, study.output]):
             if (folder / RESULTS).is_file():
@@ -82,10 +83,10 @@ def chosen_draws(study: Study, sweep: Sweep) -> dict[str, int | None]:
 
 
 def expected_best(scores: Sequence[float]) -> np.ndarray:
-    """float [N], the best score to be expected of 1 to N draws from N scores, with replacement (Dodge et al. 2019,
+    """float [N], the expected best score of 1 to N draws from N scores, with replacement (Dodge et al. 2019,
     arXiv:1909.03004, equation 3).
 
-    Of n draws the i-th smallest score is the largest with probability (i / N)^n - ((i - 1) / N)^n.
+    The i-th smallest score is the largest of n draws with probability (i / N)^n - ((i - 1) / N)^n.
     """
     ordered = np.sort(np.asarray(scores, float))
     draws = np.arange(1, len(ordered) + 1)[:, None]
@@ -94,7 +95,7 @@ def expected_best(scores: Sequence[float]) -> np.ndarray:
 
 
 def finals_table(draws: Mapping[str, Sequence[Draw]], study: Study, title: str) -> Table:
-    """The draws that were tried again, the best first."""
+    """Table of the draws that were tried again, the best first."""
     rows = [
         (study.arms[arm].label, f"{draw.score:.4g}", f"{draw.learning_rate:.2g}", f"{draw.clip_norm:.2g}")
         for arm in study.arms if arm in draws for draw in best_draws(draws[arm])
@@ -103,7 +104,8 @@ def finals_table(draws: Mapping[str, Sequence[Draw]], study: Study, title: str) 
 
 
 def search_table(draws: Mapping[str, Sequence[Draw]], study: Study, title: str) -> Table:
-    """The expected best score by number of draws, and the best draw; numbers that no arm has are left out."""
+    """Table of the expected best score by number of draws, and the best draw. Numbers of draws that no arm has are left
+    out."""
     most = max(map(len, draws.values()))
     shown = [count for count in (1, 2, 4, 8, 16) if count <= most]
     rows = []

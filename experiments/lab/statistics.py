@@ -1,5 +1,5 @@
-"""Statistics of studies: intervals of shares, of paired seeds and of means about which nothing is assumed; p values of
-comparisons, and their correction for multiple tests."""
+"""Statistics of studies: intervals of shares, of differences and of means; p values of comparisons, and their
+correction for multiple tests."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from sentiment_rnn.report.statistics import Interval, Values, bounded, t_interva
 
 Name = TypeVar("Name")
 LEVEL = 0.05
-"""Level of the tests of a protocol, all together."""
+"""Significance level of all tests of a protocol together."""
 
 
 def points(interval: Interval) -> str:
@@ -28,9 +28,9 @@ def with_bounds(interval: Interval, places: int) -> str:
 
 
 def clustered(values: np.ndarray, clusters: np.ndarray) -> Interval:
-    """Mean with its 95 % interval, for clusters that are drawn as a whole, by the sandwich estimator.
+    """Mean with its 95 % interval for values in clusters, by the sandwich estimator. The clusters are independent.
 
-    Reviews of one film are alike, so they say less than as many reviews of different films.
+    Reviews of one film are similar, so they carry less information than as many reviews of different films.
 
     Args:
         values: float [N].
@@ -44,12 +44,12 @@ def clustered(values: np.ndarray, clusters: np.ndarray) -> Interval:
 
 
 def geometric_interval(values: Values) -> Interval:
-    """Geometric mean over seeds of positive numbers that differ by factors, with a t interval of its logarithm."""
+    """Geometric mean over seeds of positive numbers that differ by factors, with a t interval on the log scale."""
     return Interval(*(math.exp(bound) for bound in t_interval([math.log(value) for value in values])))
 
 
 def clopper_pearson(successes: int, total: int) -> Interval:
-    """A share with its exact 95 % interval (Clopper & Pearson 1934), which covers at least as often as it says."""
+    """A share with its exact 95 % interval (Clopper & Pearson 1934), whose coverage is at least 95 %."""
     low = beta_quantile(successes, total - successes + 1, 0.025) if successes else 0.0
     high = beta_quantile(successes + 1, total - successes, 0.975) if successes < total else 1.0
     return Interval(successes / total, float(low), float(high))
@@ -58,12 +58,12 @@ def clopper_pearson(successes: int, total: int) -> Interval:
 def share_difference(first: int, of_first: int, second: int, of_second: int) -> Interval:
     """Difference of two independent shares, first - second, with a 95 % interval (Agresti & Caffo 2000).
 
-    Wald's interval after one success and one failure more in each group. With 10 and 20 in each group it covers 91.4 %
-    and 92.4 % at the least, over true shares from 1 to 99 %.
+    It is Wald's interval after adding one success and one failure to each group. For true shares from 1 to 99 %, its
+    coverage is at least 91.4 % with groups of 10, and at least 92.4 % with groups of 20.
 
     Args:
-        first, second: successes.
-        of_first, of_second: out of how many.
+        first, second: numbers of successes.
+        of_first, of_second: sizes of the groups.
     """
     p, q = (first + 1) / (of_first + 2), (second + 1) / (of_second + 2)
     margin = float(normal_quantile(0.975)) * math.sqrt(p * (1 - p) / (of_first + 2) + q * (1 - q) / (of_second + 2))
@@ -72,10 +72,11 @@ def share_difference(first: int, of_first: int, second: int, of_second: int) -> 
 
 
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
-    """p values adjusted for their number by Holm's step-down procedure (1979), by the comparison's name.
+    """p values by the name of the comparison, adjusted for their number by Holm's step-down procedure (1979).
 
-    Rejecting those that are at most 0.05 keeps the chance of any false rejection at 5 %, whatever depends on what. The
-    i-th smallest of m is multiplied by m - i + 1, and none is smaller than one before it.
+    If comparisons with adjusted p of at most 0.05 are rejected, the probability of any false rejection is at most 5 %,
+    whatever the dependences between tests. The i-th smallest of m values is multiplied by m - i + 1, and raised to the
+    previous one if that is larger.
     """
     ordered = sorted(p_values, key=lambda name: p_values[name])
     scaled = [(len(ordered) - place) * p_values[name] for place, name in enumerate(ordered)]
@@ -84,10 +85,10 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
 
 
 def sign_p(successes: int, total: int) -> float:
-    """Two-sided p value of a share of one half (the exact sign test); it assumes nothing of how values are spread."""
+    """Two-sided p value for a share of one half (the exact sign test). It assumes no distribution of the values."""
     return float(binomtest(successes, total).pvalue)
 
 
 def fisher_p(first: int, of_first: int, second: int, of_second: int) -> float:
-    """Two-sided p value of two equal shares (Fisher's exact test)."""
+    """Two-sided p value for equality of two shares (Fisher's exact test)."""
     return float(fisher_exact([[first, of_first - first], [second, of_second - second]]).pvalue)

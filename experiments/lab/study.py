@@ -15,7 +15,7 @@ from pydantic.fields import Field
 from sentiment_rnn.errors import UserError
 
 EXPERIMENTS = Path(__file__).resolve().parents[1]
-"""Folder of the studies, with a folder for each."""
+"""Folder with a folder for each study."""
 ENCODERS = (EXPERIMENTS.parent / "conf" / "encoder", EXPERIMENTS / "lab" / "conf" / "encoder")
 """Folders of the encoders' YAML files: the tool's, and the lab's own."""
 SEARCH_SCORES = {
@@ -24,23 +24,23 @@ SEARCH_SCORES = {
     "final_accuracy": "Validation accuracy [%] at the end of a search's runs",
     "kept": "Kept on validation [%] in a search",
 }
-"""Scores of a draw on validation, in percent, and how tables call them."""
+"""Scores of a draw on validation, in percent, and their names in tables."""
 NEEDED: dict[str, tuple[str, ...]] = {
     "most_learn": ("arms",), "most_fail": ("arms",), "learns_more": ("pairs",), "learns_as_often": ("pairs", "margin"),
     "better": ("pairs",), "as_good": ("pairs", "margin"), "own": (),
     "reaches_further": ("pairs",), "reaches_alike": ("pairs", "margin"), "reaches_not": ("arms",),
     "reaches_again": ("arms", "margin"), "wider_window": ("pairs",),
 }  # fmt: skip
-"""Rules of claims (`rules.py`; `reach_findings.py` where draws are the unit), and the keys that each needs. The study's
-code judges claims with the rule `own`."""
+"""Rules of claims (in `rules.py`, or in `reach_findings.py` if draws are the unit), and the keys that each needs.
+Claims with the rule `own` are judged by the study's code."""
 DRAWN_TESTS = ("reaches_further", "wider_window")
-"""Rules of draws that are tests, which are corrected together."""
+"""Rules for draws that are statistical tests, which are corrected together."""
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Of a file of hundreds of lines; where PyYAML has libyaml, an eighth of the time."""
+"""YAML loader for files of hundreds of lines. With libyaml, PyYAML takes an eighth of the time."""
 
 DEVIATIONS = b"\n## Deviations\n"
-"""Heading in a protocol, below which dated deviations are added after its data. What stands above is frozen."""
+"""Heading in a protocol. Dated deviations are added below it after the data are in; the text above it is frozen."""
 
 Settings = dict[str, Any]
 """Hydra overrides, by their key."""
@@ -48,14 +48,15 @@ Texts = tuple[str, ...]
 SearchScore = Literal["mean_accuracy", "best_accuracy", "final_accuracy", "kept"]
 """A name in `SEARCH_SCORES`."""
 AnArm = str | dict[Literal["best_on_validation"], Texts]
-"""An arm of a claim by its name, or the best of some."""
+"""An arm of a claim by its name, or a selector of the best of several."""
 Found = TypeVar("Found")
 DECLARED = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
-"""Of what `study.yaml` declares: no unknown key; a lag is a condition."""
+"""Settings of the classes that `study.yaml` fills: unknown keys are refused, and a number may name a condition (a
+lag)."""
 
 
 def _numbers(given: object) -> Any:
-    """`0-19` is a range, and 100 itself."""
+    """Numbers from YAML: `0-19` is a range, 100 a single number."""
     if isinstance(given, str):
         first, _, last = given.partition("-")
         if not (first.isdecimal() and last.isdecimal()):
@@ -69,7 +70,7 @@ Numbers = Annotated[tuple[int, ...], BeforeValidator(_numbers)]
 
 @dataclass(frozen=True, config=DECLARED)
 class Arm:
-    """One line of a figure: an encoder, and what is changed in its runs."""
+    """One line of a figure: an encoder, and the settings that are changed in its runs."""
 
     name: str
     label: str
@@ -86,38 +87,41 @@ class Sweep:
     name: str
     protocol: str
     condition: str
-    """The lag, say, or the task; empty where a study has none."""
+    """The condition, such as the lag or the task; empty if the study has none."""
     arms: Texts
     seeds: Numbers
     settings: Settings
     tested: Texts = ()
-    """Conditions at which its runs are tested, where they are tested at others than its own."""
+    """Conditions at which its runs are tested, if not at its own."""
     draws: Numbers = ()
-    """Draws of learning rate and clipping that a search tries, or that each have `seeds_of_draw`."""
+    """Draws of learning rate and clipping: those that a search tries, or those that have `seeds_of_draw` seeds each."""
     seeds_of_draw: int = 0
-    """Above 0, the draw is the unit: draw 17 has so many seeds of its own, 170, 171, …, and corpus 17."""
+    """If above 0, the draw is the unit: each draw has so many seeds of its own; draw 17 has 170, 171, …, and corpus 17.
+    """
     again: bool = False
-    """Whether its draws replicate those of another sweep, and are not pooled with them."""
+    """Whether its draws replicate those of another sweep; they are then not pooled with them."""
     best_of: str = ""
-    """Sweep whose draws are the unit: this one has seeds at its draw with the best mean on validation."""
+    """Name of a sweep whose draws are the unit; this sweep has new seeds at its draw with the best validation mean."""
     where_reached: str = ""
-    """The same: this one trains the arms alone that a search of four of its draws can reach."""
+    """Name of a sweep whose draws are the unit; this sweep trains only arms for which a search of four of its draws can
+    succeed."""
     rates: Texts = ()
-    """Searches of which the best draw is taken."""
+    """Searches whose best draw is used."""
     rank: int = 0
-    """Of a final, which tries good draws again with other seeds: that of this place in `rates`, from 1 on."""
+    """In a final, which tries good draws again with other seeds: the rank in `rates` of the draw, from 1 on."""
     least: float = 0.0
-    """Above 0, the first search in which an arm has a higher score counts alone; the last where it has none."""
+    """If above 0, only the first search counts in which an arm has a higher score than this, or else the last
+    search."""
     rates_of: dict[str, str] = Field(default_factory=dict)
-    """Arms that take the draw of another arm."""
+    """Arms that use the draw of another arm, by name."""
     score: SearchScore | None = None
-    """Of its draws, where that is not the study's `search_score`."""
+    """Score of its draws, if it is not the study's `search_score`."""
     closed: str = ""
-    """Last commit that can train it: the code of its settings has been removed since."""
+    """Last commit that can train it, if the code of its settings has been removed since."""
 
     @property
     def searches(self) -> bool:
-        """Whether its runs choose a draw, and are not compared."""
+        """Whether its runs choose a draw; they are then not compared."""
         return bool((self.draws and not self.seeds_of_draw) or self.rank)
 
     @property
@@ -127,12 +131,12 @@ class Sweep:
 
     @property
     def rated(self) -> bool:
-        """Whether its settings give the learning rate, so that no search has to."""
+        """Whether its settings give the learning rate, so that it needs no search."""
         return "optimizer.learning_rate" in self.settings
 
     @property
     def compared(self) -> bool:
-        """Whether the scores of its runs are those of its arms."""
+        """Whether the scores of its runs count as scores of its arms."""
         return not (self.searches or self.pretrains or self.by_draw)
 
     @property
@@ -157,14 +161,14 @@ class Claim:
     rule: str
     """A name in `NEEDED`."""
     arms: tuple[AnArm, ...] = ()
-    """Arms that are to succeed or to fail."""
+    """Arms of which the claim says that they succeed or fail."""
     pairs: tuple[tuple[AnArm, ...], ...] = ()
-    """Arms that are compared at each condition of `at`, or at the condition in a third entry."""
+    """Pairs of arms that are compared at each condition of `at`, or at the condition in a third entry."""
     at: Texts = ("",)
     margin: float | None = None
-    """Largest difference that counts as none."""
+    """Largest difference that counts as equal."""
     only_where: str | None = None
-    """An arm that has to succeed at a condition, or nothing is decided there."""
+    """An arm that must succeed at a condition; otherwise nothing is decided there."""
 
     def __post_init__(self) -> None:
         needed = known(self.rule, NEEDED, f"claim {self.id} names rule {self.rule}")
@@ -173,7 +177,7 @@ class Claim:
 
     @property
     def every_arm(self) -> set[str]:
-        """The arms that it names, those in selectors too."""
+        """All arms that it names, including those in selectors."""
         named = [*self.arms, *(arm for pair in self.pairs for arm in pair[:2]), *filter(None, [self.only_where])]
         lists = [one.values() if isinstance(one, dict) else [one] for one in named]
         return {arm for of in itertools.chain(*lists) for arm in ([of] if isinstance(of, str) else of)}
@@ -181,7 +185,7 @@ class Claim:
 
 @dataclass(frozen=True, config=DECLARED)
 class Protocol:
-    """Rules that were fixed before the data: a text that is frozen, the sweeps that run by it, and its claims.
+    """Rules that were fixed before the data: a frozen text, the sweeps that follow it, and its claims.
 
     The tests of its claims are one family, corrected together by Holm's method.
     """
@@ -192,22 +196,23 @@ class Protocol:
     sweeps: tuple[Sweep, ...] = ()
     claims: tuple[Claim, ...] = ()
     reads: Texts = ()
-    """Earlier protocols whose runs its claims compare as well."""
+    """Earlier protocols whose runs its claims also compare."""
     family: int = 0
-    """How many tests the protocol named, where it names fewer claims by now: Holm's correction counts all of them."""
+    """How many tests the protocol named originally, if it has fewer claims now: Holm's correction counts all of
+    them."""
     tables: Texts = ()
-    """The first is on its page; the others are CSV files."""
+    """Names of its tables. The first is on its page; the others are CSV files."""
     figures: Texts = ()
     steps: tuple[int, ...] = ()
-    """Training steps by which its tables count the seeds that have learned."""
+    """Numbers of training steps within which its tables count the seeds that have learned."""
     among: Texts = ()
-    """Conditions at which a seed has to succeed to count at the others."""
+    """Conditions at which a seed must succeed in order to count at the other conditions."""
     own: str | None = None
     """A module of the study's folder with the protocol's own measurements or findings."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 digest of the text above its deviations; raises `UserError` where it is not there."""
+        """SHA-256 digest of the text above its deviations; raises `UserError` if there is no text."""
         if not self.path.is_file():
             raise UserError(f"{self.path}: not there; write the rules of each verdict down before {self.name} runs")
         return hashlib.sha256(self.path.read_bytes().partition(DEVIATIONS)[0]).hexdigest()
@@ -234,35 +239,35 @@ class Study:
     title: str
     question: str
     order: int
-    """Place on the page, the smallest first."""
+    """Position on the page, the smallest first."""
     score: Literal["accuracy", "kept"]
-    """Of a run, from 0 to 1: `accuracy` on test, or `kept`, the share of a textbook task that it keeps."""
+    """Score of a run, from 0 to 1: `accuracy` on test, or `kept`, the share that a run on a textbook task keeps."""
     arms: dict[str, Arm]
     protocols: dict[str, Protocol]
     unit: str = ""
-    """Unit of its conditions: `tokens`."""
+    """Unit of its conditions, such as `tokens`."""
     search_score: SearchScore = "mean_accuracy"
     output: Path = Path()
-    """Folder of its results: its own folder, or another into which it is run."""
+    """Folder of its results: its own folder, or the `--output` of a command."""
     configuration: Path = EXPERIMENTS / "lab" / "conf"
     """Folder with the YAML files of encoders that the tool does not have."""
 
     def sweep(self, name: str) -> Sweep:
-        """A sweep by its name; raises `UserError` where there is none."""
+        """A sweep by its name; raises `UserError` if there is none."""
         sweeps = {sweep.name: sweep for protocol in self.protocols.values() for sweep in protocol.sweeps}
         return known(name, sweeps, f"{name}: no sweep of {self.name}")
 
     def protocol(self, name: str) -> Protocol:
-        """A protocol by its name; raises `UserError` where there is none."""
+        """A protocol by its name; raises `UserError` if there is none."""
         return known(name, self.protocols, f"{name}: no protocol of {self.name}")
 
     def page(self, protocol: str) -> str:
-        """The file of its folder that tells of a protocol: the README, where it has no other protocol."""
+        """The page of a protocol, a file in the study's folder: the README if the study has only one protocol."""
         return f"{protocol}.md" if len(self.protocols) > 1 else "README.md"
 
 
 def known(name: str, there: Mapping[str, Found], said: str) -> Found:
-    """Entry of this name; for an unknown name, raises `UserError` with what is wrong and which names there are."""
+    """Entry of this name. For an unknown name, raises `UserError` with the message `said` and the known names."""
     if name not in there:
         raise UserError(f"{said}; expected one of {', '.join(there)}" if there else f"{said}; there is none")
     return there[name]
@@ -298,7 +303,7 @@ def read_study(folder: Path) -> Study:
         study = Study(folder.name, folder, arms=arms, protocols=protocols, output=folder, **given)
         _check(study)
     except ValidationError as error:
-        wrong = error.errors()[-1]  # of a choice between two kinds, the more particular one
+        wrong = error.errors()[-1]  # if two types are possible, the error of the more specific one
         key = wrong["loc"][0] if wrong["loc"] else "study"
         raise UserError(f"{path}: {key}: {wrong['msg']}; see docs/studies.md") from error
     except (UserError, yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError) as error:
@@ -316,7 +321,7 @@ def _arm(name: str, encoder: str | None = None, settings: Settings | None = None
 
 
 def encoder_file(name: str) -> Path | None:
-    """The YAML file of an encoder of the tool or the lab; None where there is none of this name."""
+    """The YAML file of an encoder of the tool or the lab; None if there is none of this name."""
     return next((path for path in (folder / f"{name}.yaml" for folder in ENCODERS) if path.is_file()), None)
 
 
@@ -328,7 +333,7 @@ def encoder_settings(path: Path) -> dict[str, Any]:
 
 @cache
 def _style_of(encoder: str) -> dict[str, str]:
-    """Label and colour of an encoder, from its YAML file; nothing where it has none."""
+    """Label and colour of an encoder, from its YAML file; empty if it has none."""
     path = encoder_file(encoder)
     return {key: value for key, value in encoder_settings(path).items() if key in ("label", "color")} if path else {}
 
@@ -347,7 +352,7 @@ def _sweeps(
     settings: Settings | None = None,
     **more: Any,
 ) -> Iterator[Sweep]:
-    """The sweeps of one entry: one for each condition and each rank, and for each arm where its name has `{arm}`."""
+    """The sweeps of one entry: one for each condition and rank, and also for each arm if its name has `{arm}`."""
     together = [[arm] for arm in arms] if "{arm}" in name else [arms]
     for condition, place, of in itertools.product(map(str, at), _numbers(rank), together):
         if conditions and condition and condition not in conditions:
@@ -359,7 +364,7 @@ def _sweeps(
             raise ValueError(f"sweep {name}: its arms have different settings; put {{arm}} into its name")
         varied: Settings = {vary: int(condition)} if vary and condition else dict(conditions.get(condition, {}))
         own = shared | varied | (of_arms[0].settings if of_arms else {}) | (settings or {})
-        in_names = condition.replace(",", "").replace(" ", "_")  # Hydra would sweep over what commas part
+        in_names = condition.replace(",", "").replace(" ", "_")  # Hydra would sweep over a name with commas
         named = {"at": in_names, "rank": place} | ({"arm": of[0]} if len(of) == 1 else {})
         texts = {key: text.format(**named) for key, text in more.items() if key in ("best_of", "where_reached")}
         rates = tuple(search.format(**named) for search in more.get("rates", ()))
@@ -378,7 +383,7 @@ def _seeds(name: str, arms: Sequence[str], **more: Any) -> Any:
 
 
 def _check(study: Study) -> None:
-    """Raise `UserError` for what a study names and does not have."""
+    """Raise `UserError` for names that a study uses but does not define."""
     names = [sweep.name for protocol in study.protocols.values() for sweep in protocol.sweeps]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"two sweeps are called {twice[0]}; expected a name of its own for each")
@@ -388,7 +393,7 @@ def _check(study: Study) -> None:
 
 
 def _named(study: Study) -> Iterator[tuple[str, str, Iterable[str], Iterable[str]]]:
-    """Who names something, its kind, the names, and those that are there."""
+    """For each use of names: where it is, the kind of the names, the names, and the defined names."""
     for name, protocol in study.protocols.items():
         yield name, "protocol", protocol.reads, study.protocols
         drawn = [one.name for one in protocol.sweeps if one.seeds_of_draw]

@@ -1,4 +1,4 @@
-"""What the studies say together: their claims with verdicts, and the table on the page of cells."""
+"""Summary of all studies: their claims with verdicts, and the table on the page of cells."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,11 +14,11 @@ from experiments.lab.study import Claim, Protocol, Study, known
 from sentiment_rnn.report.tables import Table
 
 CHOSEN = "findings.yaml"
-"""Claims of the report's first table, by question."""
+"""File with the claims of the report's first table, by question."""
 TITLE = "Claims and verdicts, with 95 % intervals"
 NUMBERS = {"most": "seeds that succeed", "learns": "seeds that succeed", "own": "number",
     "reaches": "S(4) [%]", "wider": "window [%]"}  # fmt: skip
-"""Titles of a claim's numbers, by the first word of its rule; the title of other rules is the study's score."""
+"""Titles of a claim's numbers, by the first word of its rule. For other rules, the title is the study's score."""
 LAGS = 50, 100
 """Lags of the study `reach` that are shown."""
 NONE = "–"
@@ -35,7 +35,7 @@ COLUMNS = ("encoder", *(name for lag in LAGS for name in (f"searches, lag {lag}"
 
 
 class Judged(NamedTuple):
-    """A claim of a study, with what it came to."""
+    """A claim of a study, with its verdict."""
 
     study: Study
     protocol: Protocol
@@ -67,11 +67,11 @@ def chosen_tables(
     """A table for each question of `findings.yaml`, with the numbers of its claims.
 
     Args:
-        text: what stands for a claim.
-        study: of a last column, which is left out where it is empty.
+        text: function from a claim to its text in the table.
+        study: title of the last column, which is left out if this is empty.
 
     Raises:
-        UserError: a claim that it names was not judged.
+        UserError: a named claim was not judged.
     """
     by_name: Mapping[str, Judged] = {one.name: one for one in claims}
     tables = {}
@@ -92,7 +92,7 @@ def verdict_table(full: Table, numbers: str) -> Table:
     """A row for each claim of a `protocol_table`, with its verdict.
 
     Args:
-        numbers: where a page finds the full table.
+        numbers: link to the full table.
     """
     rows = [row[:2] for row in full.rows if row[0]]
     return Table(f"Claims and verdicts ([numbers]({numbers}))", full.columns[:2], rows)
@@ -107,8 +107,8 @@ def claims_table(
     """A row for each part of a claim; columns that no part needs are left out.
 
     Args:
-        text: what stands for a claim.
-        study: of the last column.
+        text: function from a claim to its text in the table.
+        study: title of the last column.
         left_out: further columns that are left out.
     """
     parts = [part for one in claims for part in one.verdict.rows]
@@ -140,7 +140,7 @@ def claims_table(
 
 
 def learned_table(findings: Iterable[Found]) -> Table:
-    """Searches that succeed, IMDb and parity for every arm of the study `reach`."""
+    """Table of successful searches, IMDb and parity for every arm of the study `reach`."""
     found = list(findings)
     capacity = next((of["capacity"].evidence for study, of in found if study.name == "capacity" and of), None)
     rows = [(*row, counted(capacity, arm, PARITY)) for arm, row in rows_of_arms(found).items()]
@@ -148,14 +148,14 @@ def learned_table(findings: Iterable[Found]) -> Table:
 
 
 def counted(evidence: Evidence | None, arm: str, condition: str) -> str:
-    """`10/10`, the seeds of an arm that succeed, of all that were planned."""
+    """`10/10`: the seeds of an arm that succeed, and all planned seeds."""
     if evidence is None or evidence.whole(arm, condition) is None:
         return NONE
     return "{}/{}".format(*evidence.learn(arm, condition))
 
 
 def rows_of_arms(findings: Iterable[Found]) -> dict[str, tuple[str, ...]]:
-    """A row for each arm of the study `reach`: searches that succeed and the window at each lag, and IMDb."""
+    """A row for each arm of the study `reach`: successful searches and the window at each lag, and IMDb."""
     studies = {study.name: (study, found) for study, found in findings}
     (reach, searched), (_, imdb) = studies["reach"], studies["imdb"]
     drawn = searched["reach"].drawn

@@ -1,4 +1,4 @@
-"""The sweeps of a study: how one is trained by the tool, and what is measured of its runs."""
+"""Trains the sweeps of a study with the tool, and measures their runs."""
 
 import hashlib
 import math
@@ -27,17 +27,17 @@ from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.sweeps import find_sweep, results_of
 
 RATES = ("optimizer.draw", "optimizer.learning_rate")
-"""Keys that each give all arms a learning rate."""
+"""Keys each of which gives all arms a learning rate."""
 Row = tuple[object, ...]
-"""Row of `results.csv`, without the study."""
+"""Row of `results.csv` without the column `study`."""
 
 CHANGED = ", changed"
-"""Behind the digest of a protocol: overrides changed what it fixed."""
+"""Suffix of a protocol's digest if overrides changed what the protocol fixed."""
 
 
 @dataclass
 class Measured:
-    """Measurements: rows of `results.csv`, runs of `correct.npz`, and files that only models can give."""
+    """Measurements: rows of `results.csv`, runs of `correct.npz`, and files that can only be made from models."""
 
     rows: list[Row] = field(default_factory=list)
     correct: dict[Key, Correct] = field(default_factory=dict)
@@ -47,17 +47,17 @@ class Measured:
 def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overrides: Sequence[str]) -> None:
     """Train a sweep as a user would, by the tool's command, in a process of its own.
 
-    Finished runs of the same identity are not trained again. A search keeps its own seeds, and every other sweep the
-    draws that its search chose.
+    Finished runs of the same identity are not trained again. A search always keeps its own seeds, and every other sweep
+    keeps the draws that its search chose.
 
     Args:
-        protocol: digest of the protocol, with which its runs are tagged, and `CHANGED` where it is not followed.
+        protocol: digest of the protocol, with which its runs are tagged, and `CHANGED` if it is not followed.
         arms: arms that are trained.
-        overrides: Hydra's; they replace the study's, but for encoders, which say which arms are asked for.
+        overrides: Hydra's overrides. They replace the study's, except encoders, which select arms.
     """
     command = [sys.executable, "-m", "sentiment_rnn", "train", "--multirun", "--config-dir"]
     given = {key_of(one): one for one in overrides if not is_for_others(one, sweep) and key_of(one) != "encoder"}
-    own = [given.pop(key_of(one), one) for one in overrides_of(study, sweep, arms)]  # in their places
+    own = [given.pop(key_of(one), one) for one in overrides_of(study, sweep, arms)]  # replaced in place
     command += [str(study.configuration), *own, *given.values()]
     paths = [str(EXPERIMENTS.parent), str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {PROTOCOL_VARIABLE: protocol, "PYTHONPATH": os.pathsep.join(paths)}
@@ -66,7 +66,7 @@ def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overri
         try:
             status = training.wait()
         except KeyboardInterrupt:
-            training.wait()  # Ctrl-C has reached it as well, and its runs write their checkpoints
+            training.wait()  # Ctrl-C has reached that process too; its runs write their checkpoints
             raise
         finally:
             signal.signal(signal.SIGTERM, before)
@@ -75,7 +75,8 @@ def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overri
 
 
 def is_for_others(override: str, sweep: Sweep) -> bool:
-    """Whether an override is not meant for a sweep: a search keeps its seeds, and only a search takes several draws."""
+    """Whether an override does not apply to a sweep: a search keeps its seeds, and only a search takes several
+    draws."""
     if sweep.searches:
         return key_of(override) == "seed"
     return key_of(override) == "optimizer.draw" and "," in override and not sweep.draws
@@ -93,7 +94,7 @@ def overrides_of(study: Study, sweep: Sweep, arms: Sequence[str]) -> list[str]:
     settings = [f"{key}={_value(value)}" for key, value in sweep.settings.items()]
     draws = [f"optimizer.draw={','.join(map(str, sweep.draws))}"] if sweep.draws else []
     seeds = ",".join(map(str, sweep.seeds))
-    if sweep.by_draw:  # Hydra reads what the draw decides behind the draw
+    if sweep.by_draw:  # values that depend on the draw come after it
         if sweep.best_of:
             runs = {arm: runs_so_far(study, sweep.best_of, arm) for arm in arms}
             draws = [f"optimizer.draw={best_draw(of_arm)}" for of_arm in runs.values() if of_arm]
@@ -115,14 +116,14 @@ def _value(value: object) -> str:
 
 
 def asked_arms(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]:
-    """The arms of a sweep; only the arms of these encoders where an override names encoders."""
+    """The arms of a sweep. If an override names encoders, only the arms with these encoders."""
     named = [name for one in overrides if key_of(one) == "encoder" for name in one.partition("=")[2].split(",")]
     return [arm for arm in sweep.arms if not named or study.arms[arm].encoder in named]
 
 
 def trainable(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]:
-    """The asked arms that have a learning rate: of a search, by an override or the settings, or of their search
-    that was run. None of a closed sweep."""
+    """The requested arms that have a learning rate: the sweep is a search, an override or the settings give a rate, or
+    the arm's search was run. Empty for a closed sweep."""
     if sweep.closed:
         return []
     asked = asked_arms(study, sweep, overrides)
@@ -137,7 +138,7 @@ def trainable(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]
 
 
 def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
-    """Measurements of the runs of a finished sweep; raises `UserError` where it has not finished."""
+    """Measurements of the runs of a finished sweep; raises `UserError` if it has not finished."""
     arm_of = {study.arms[arm].encoder: arm for arm in sweep.arms}
     found = Measured()
     every = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=True)
@@ -159,7 +160,7 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
 
 
 def draw_of(run: RecordedRun) -> int | None:
-    """The number of the draw that a job asked for: another sweep may have trained its run under another number."""
+    """The number of the draw that a job asked for. Its run may have another number, if another sweep trained it."""
     asked = run.overrides.get("optimizer.draw", run.config.optimizer.draw)
     return None if asked is None else int(asked)
 
@@ -168,11 +169,12 @@ def trained_runs(store: Store, sweep: str, overrides: Sequence[str] = (), diverg
     """The runs of the latest finished sweep of a name, for the measurements of a protocol.
 
     Args:
-        overrides: of the command, which change what a protocol fixed: then the runs may be others, too.
-        diverged: whether those that diverged come too.
+        overrides: overrides of the command, which change what a protocol fixed; with any, the runs may also have been
+            trained with overrides.
+        diverged: include runs that diverged.
 
     Raises:
-        UserError: there are none, or they were trained with such overrides.
+        UserError: there are no runs, or they were trained with such overrides although none are given.
     """
     runs = results_of(store, find_sweep(store, sweep, finished=True), diverged=diverged)
     if not overrides and any(run.tags.get(PROTOCOL_TAG, "").endswith(CHANGED) for run in runs):
@@ -184,7 +186,7 @@ def trained_runs(store: Store, sweep: str, overrides: Sequence[str] = (), diverg
 
 
 def measures_of(run: RecordedRun, study: Study, sweep: Sweep) -> Iterator[tuple[str, str, float]]:
-    """Split, metric and value of all that is measured of a run but its accuracy on test."""
+    """Split, metric and value of all measurements of a run except its accuracy on test."""
     yield "train", "learning_rate", run.learning_rate
     yield "train", "clip_norm", float(run.config.optimizer.gradient_clip_norm)
     if sweep.by_draw:
@@ -204,8 +206,9 @@ def measures_of(run: RecordedRun, study: Study, sweep: Sweep) -> Iterator[tuple[
 
 
 def measures_of_drawn(run: RecordedRun) -> Iterator[tuple[str, str, float]]:
-    """The same of a run whose draw is the unit, and its accuracies on test: on the reviews with lags drawn as in
-    training, and apart at each lag of `data.test_lags`. Of one that diverged nothing but a `final_accuracy` of NaN."""
+    """Split, metric and value of all measurements of a run whose draw is the unit. They include its test accuracies: on
+    reviews with lags drawn as in training, and separately at each lag of `data.test_lags`. A run that diverged has only
+    a `final_accuracy` of NaN."""
     if run.diverged:
         yield "validation", "final_accuracy", np.nan
         return
@@ -223,7 +226,7 @@ def measures_of_drawn(run: RecordedRun) -> Iterator[tuple[str, str, float]]:
 
 
 def correct_of(run: RecordedRun, sweep: Sweep) -> Iterator[tuple[str, Correct]]:
-    """Reviews that a run classified correctly, at each condition at which it was tested."""
+    """The reviews that a run classified correctly, for each condition at which it was tested."""
     found = run.predictions
     for condition in sweep.tested or (sweep.condition,):
         there = found.lags == int(condition) if sweep.tested else np.full(len(found.labels), True)
@@ -231,7 +234,7 @@ def correct_of(run: RecordedRun, sweep: Sweep) -> Iterator[tuple[str, Correct]]:
 
 
 def reviews_digest(predictions: Predictions, chosen: np.ndarray) -> str:
-    """SHA-256 digest of the chosen reviews, bool [N]: of their labels, lengths and lags, which runs record."""
+    """SHA-256 digest of the labels, lengths and lags of the chosen reviews (bool [N]); runs record these values."""
     digest = hashlib.sha256()
     for values, kind in ((predictions.labels, "<i1"), (predictions.lengths, "<i8"), (predictions.lags, "<i4")):
         digest.update(values[chosen].astype(kind).tobytes())
@@ -239,16 +242,16 @@ def reviews_digest(predictions: Predictions, chosen: np.ndarray) -> str:
 
 
 def learning_time(validation: Curve) -> tuple[int, bool]:
-    """Optimizer steps until validation accuracy first reached `LEARNS`, or until the run ended; and whether it did."""
+    """Training steps until validation accuracy first reached `LEARNS`, else until the run ended; and whether it did."""
     for step, accuracy in zip(*validation, strict=True):
-        if accuracy >= LEARNS - 1e-6:  # of a float32
+        if accuracy >= LEARNS - 1e-6:  # the accuracy was rounded to float32
             return step + 1, True
     return validation[0][-1] + 1, False
 
 
 def mean_accuracy(run: RecordedRun) -> float:
-    """Mean validation accuracy over the epochs [%], so that learning fast counts. After an early end, the last accuracy
-    fills the missing epochs."""
+    """Mean validation accuracy over all epochs [%], which rewards fast learning. After an early end, the last accuracy
+    counts for the missing epochs."""
     accuracies = run.curve("val/accuracy")[1]
     left = run.config.trainer.epochs - len(accuracies)
     return 100 * float(np.mean([*accuracies, *[accuracies[-1]] * left]))
@@ -260,4 +263,4 @@ DRAW_SCORES: dict[str, Any] = {
     "final_accuracy": lambda run: 100 * run.curve("val/accuracy")[1][-1],
     "kept": lambda run: round(100 * kept(run.metrics[BEST_LOSS], run.metrics[BASELINE])),
 }
-"""Score of a draw of a search on validation [%], by `Sweep.score` or `Study.search_score`."""
+"""Functions that score a draw of a search on validation [%], by `Sweep.score` or `Study.search_score`."""

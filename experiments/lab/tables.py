@@ -19,7 +19,7 @@ EXACT = "with exact 95 % intervals [%]"
 
 
 def by_condition(evidence: Evidence, title: str, cell: Callable[[str, str], str]) -> Table:
-    """A row for each arm, a column for each condition; nothing where an arm was not run."""
+    """A table with a row for each arm and a column for each condition; a cell is empty if the arm was not run there."""
     conditions = evidence.conditions
     rows = [
         (evidence.label(arm), *(cell(arm, one) if (arm, one) in evidence.scores else "" for one in conditions))
@@ -45,7 +45,8 @@ def succeed(evidence: Evidence) -> str:
 
 
 def within_steps(evidence: Evidence, arm: str, condition: str, steps: int) -> tuple[int, int]:
-    """Number of seeds that have learned within so many steps, and number of all; a seed that ended before has not."""
+    """Number of seeds that have learned within so many steps, and number of all seeds. A seed that ended earlier
+    without learning has not."""
     learned, ended = evidence.steps_of(arm, condition)
     return sum(one <= steps for one in learned), len(learned) + len(ended)
 
@@ -88,7 +89,7 @@ def spread_over_seeds(evidence: Evidence) -> Table:
 
 
 def carried(evidence: Evidence) -> Table:
-    """Seeds of each arm that succeed at all lags of training, and how many of those do at each longer one."""
+    """Seeds of each arm that succeed at all lags of training, and how many of those succeed at each longer lag."""
     among, scores = evidence.protocol.among, evidence.scores
     lags = [one for one in evidence.conditions if one not in among]
     rows = [
@@ -113,4 +114,4 @@ TABLES: dict[str, Callable[[Evidence], Table]] = {
     "spread": spread_over_seeds,
     "carried": carried,
 }
-"""By their name in `study.yaml`."""
+"""Functions that make the tables, by their names in `study.yaml`."""

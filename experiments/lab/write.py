@@ -1,4 +1,4 @@
-"""Writing figures, and the tables, verdicts and numbers in the documents, from the committed results."""
+"""Writes figures, and the tables, verdicts and numbers in the documents, from the committed results."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from sentiment_rnn.report.statistics import Interval
 from sentiment_rnn.report.tables import Table, csv_text, find_block, markdown, replace_block
 
 README, CELLS = "README.md", "docs/cells.md"
-"""The page of each study, and the one that says what each cell learns."""
+"""The page of each study, and the page on what each cell learns."""
 TABLES = "tables"
 """Folder of the further tables of a study."""
 NOT_RUN, NOT_JUDGED = "This protocol has not been run yet.\n", "No claim can be judged yet.\n"
@@ -61,8 +61,8 @@ def checked_results(study: Study) -> pd.DataFrame:
 
 
 def findings_by_protocol(study: Study) -> dict[str, Findings]:
-    """The findings of the protocols that have rows; of the others none. Raises as `checked_results`, but for a study
-    that has no results yet."""
+    """The findings of the protocols that have rows. Raises the errors of `checked_results`, except for a study without
+    results."""
     if not (study.output / RESULTS).is_file() and not read_provenance(study.output):
         return {}
     table = checked_results(study)
@@ -75,7 +75,7 @@ def all_findings(root: Path) -> list[Found]:
 
 
 def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
-    """Every block of tables and verdicts, but those of the benchmarks."""
+    """Every block of tables and verdicts, except those of the benchmarks."""
     claims = judged_claims(findings)
     for study, found in findings:
         for name, protocol in study.protocols.items():
@@ -91,18 +91,18 @@ def generated_blocks(root: Path, findings: Sequence[Found]) -> Iterator[Block]:
 
 
 def illustration_blocks(root: Path) -> Iterator[Block]:
-    """The table on the page of each illustration, from the results that `compare` wrote."""
+    """The table for the page of each illustration, from results that `compare` wrote."""
     for results in sorted(root.glob("experiments/illustrations/*/results.csv")):
         text = markdown([accuracy_table(pd.read_csv(results))])
         yield Block(results.with_name(README), results.parent.name, text)
 
 
 def accuracy_table(runs: pd.DataFrame) -> Table:
-    """A row for each encoder, the best on validation first: its test accuracy by seed, or, of arms that differ in
-    their learning rate, its validation accuracy by rate.
+    """A row for each encoder, the best on validation first: its test accuracy by seed, or, if arms differ in their
+    learning rate, its validation accuracy by rate.
 
     Args:
-        runs: a row per run, as `results.csv` has them.
+        runs: a row per run, as in `results.csv`.
     """
     runs = runs.assign(
         encoder=runs.get("label", runs["arm"]).str.replace(", learning_rate=.*", "", regex=True),
@@ -120,8 +120,8 @@ def accuracy_table(runs: pd.DataFrame) -> Table:
 
 
 def further_tables(findings: Sequence[Found]) -> dict[Path, str]:
-    """The CSV file of each table that no page shows: `tables/schedule_steps.csv` of a study, and `schedule_claims.csv`
-    with the numbers of its claims."""
+    """Content of the CSV file of each table that no page shows, such as `tables/schedule_steps.csv` of a study, and
+    `schedule_claims.csv` with the numbers of its claims."""
     claims = judged_claims(findings)
     return {
         study.folder / TABLES / f"{protocol}_{name}.csv": csv_text(table.columns, table.rows)
@@ -136,7 +136,7 @@ def further_tables(findings: Sequence[Found]) -> dict[Path, str]:
 
 
 def write_tables(findings: Sequence[Found]) -> None:
-    """Write the further tables of these studies, and remove those that are no longer made."""
+    """Write the further tables of these studies, and remove files of tables that no longer exist."""
     files = further_tables(findings)
     for old in (path for study, _ in findings for path in study.folder.glob(f"{TABLES}/*.csv") if path not in files):
         old.unlink()
@@ -146,7 +146,7 @@ def write_tables(findings: Sequence[Found]) -> None:
 
 
 def write_figures(study: Study, found: Mapping[str, Findings]) -> list[Path]:
-    """Draw the figures of a study from its findings; their paths."""
+    """Draw the figures of a study from its findings. Returns their paths."""
     drawn = {name: figure for one in found.values() for name, figure in one.figures.items()}
     return write_folder(study.output / "figures", {}, drawn)
 
@@ -161,7 +161,7 @@ def write(root: Path, studies: Sequence[str]) -> None:
     write_tables(findings)
     write_pictures(root)
     blocks = list(generated_blocks(root, findings))
-    for page in {block.document for block in blocks if not block.document.exists()}:  # of a new protocol or study
+    for page in {block.document for block in blocks if not block.document.exists()}:  # a new protocol or study
         marks = (
             f"<!-- {block.name}:start -->\n<!-- {block.name}:end -->\n" for block in blocks if block.document == page
         )
@@ -178,7 +178,7 @@ def write(root: Path, studies: Sequence[str]) -> None:
 
 
 def not_measured(findings: Sequence[Found]) -> Iterator[tuple[str, str]]:
-    """Studies and protocols that measure something of their own, and have not since a run was trained."""
+    """Studies and protocols with measurements of their own that are older than their latest trained run."""
     for study, found in findings:
         began = read_provenance(study.output)
         for name in found:
@@ -187,7 +187,7 @@ def not_measured(findings: Sequence[Found]) -> Iterator[tuple[str, str]]:
 
 
 def pages_with_values(root: Path, studies: Sequence[Study]) -> dict[Path, str]:
-    """The documents with a value in a sentence, as the committed results have them.
+    """The text of documents with values in sentences, updated from the committed results.
 
         … succeeds in <!-- value: seeds / unseen / rnn / 400 -->16 of 20<!-- end --> seeds at lag 400.
 
@@ -198,7 +198,7 @@ def pages_with_values(root: Path, studies: Sequence[Study]) -> dict[Path, str]:
         points / STUDY / ARM / STUDY / ARM        difference of two of those, first - second [percentage points]
         search / ARM / LAG                        S(4) of the study `reach`, with its 95 % interval [%]
         share / ARM / LAG                         the same without the interval
-        share / ARM / LAG / again                 that of the replication
+        share / ARM / LAG / again                 the same in the replication
 
     Raises:
         UserError: a value is of no known kind, or the results do not have it.

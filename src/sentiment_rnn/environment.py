@@ -1,12 +1,12 @@
-"""What a command sets for itself and its workers: how threads wait, and which libraries may print on the terminal."""
+"""Sets, for a command and its workers, how threads wait and which libraries may print on the terminal."""
 
 import logging
 import os
 import warnings
 
 SPINS = {"GOMP_SPINCOUNT": "1000"}
-"""GNU OpenMP reads it once, when torch loads. Without it, a waiting thread spins and occupies the core that a preempted
-thread needs: beside a busy process per core, an RNN took 25 times as long (experiments/benchmarks)."""
+"""Variable that GNU OpenMP reads once, when torch loads. Without it, a waiting thread spins, and occupies the core that
+a preempted thread needs: beside a busy process per core, an RNN took 25 times as long (experiments/benchmarks)."""
 OTHERS = ("OMP_WAIT_POLICY",)
 """Other variables that set how threads wait."""
 REQUESTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
@@ -23,7 +23,7 @@ LEVELS = {
     "matplotlib.font_manager": logging.ERROR,  # a line for every font that it does not choose
     "mlflow.store.db.utils": logging.CRITICAL,  # the traceback of what it raises as well
 }  # fmt: skip
-"""From which level on the loggers of libraries may speak."""
+"""Lowest level at which the loggers of libraries may print."""
 UNHEEDED = (
     # Batches come from memory-mapped arrays: worker processes would only copy them.
     ".*does not have many workers.*",
@@ -35,7 +35,7 @@ UNHEEDED = (
     "A worker stopped while some jobs were given to the executor",
     ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning 2.6 calls a check that torch deprecates
 )
-"""Warnings that nobody has to heed."""
+"""Warnings that need no action."""
 
 
 def shorten_spins() -> None:
@@ -45,7 +45,7 @@ def shorten_spins() -> None:
 
 
 def quiet_libraries() -> None:
-    """Keep the terminal for what the user asked for."""
+    """Keep messages of libraries off the terminal."""
     logging.raiseExceptions = False  # a log file on a full disk, and `| head`, would be a traceback for each line
     for name, level in LEVELS.items():
         logging.getLogger(name).setLevel(level)

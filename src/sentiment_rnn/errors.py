@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 
 
 class UserError(Exception):
-    """Something the person at the keyboard can mend; its message is the one line they see, without what
-    a stranger's file can say to a terminal."""
+    """An error that the person at the keyboard can mend. Its message is the one line they see; control characters,
+    which a file of a stranger may contain, are escaped."""
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
@@ -21,12 +21,12 @@ def printable(text: str) -> str:
 
 
 def refuse(key: str, value: object, expected: str) -> NoReturn:
-    """Raise the one line for a value that no run can use."""
+    """Raise a `UserError` for a value that no run can use."""
     raise UserError(f"{key}={as_given(value)}: expected {expected}")
 
 
 def as_given(value: object) -> str:
-    """A value as the command line has it."""
+    """A value as it is written on the command line."""
     words = {None: "null", True: "true", False: "false", "": "''"}
     return words[value] if isinstance(value, bool | str | None) and value in words else str(value)
 
@@ -37,7 +37,7 @@ def unknown_key(key: str, known: Iterable[str], sections: Mapping[str, Any] | No
     Args:
         key: may be a dotted path.
         known: its siblings.
-        sections: mappings by name in which it may be meant to stand, beside other values.
+        sections: sections by name, one of which may have the key; other values are ignored.
     """
     word = key.rpartition(".")[2]
     nested = {name: keys for name, keys in (sections or {}).items() if isinstance(keys, Mapping)}
@@ -47,7 +47,7 @@ def unknown_key(key: str, known: Iterable[str], sections: Mapping[str, Any] | No
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
-    """A question for the known word that is close, else all of them behind `otherwise`."""
+    """ "did you mean …?" with the closest known word; if none is close, all known words after `otherwise`."""
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {close[0]}?" if close else otherwise + ", ".join(known)

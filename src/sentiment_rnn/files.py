@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and locks on files that say for whom they wait."""
+"""Atomic writing of files, and file locks that log which process they wait for."""
 
 import logging
 import os
@@ -11,20 +11,20 @@ import filelock
 import psutil
 
 SILENT_SECONDS = 5.0
-"""Time for which a command waits without a message."""
+"""How long a command waits before it logs a message."""
 log = logging.getLogger("sentiment_rnn")
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write a file as `replacement_of` has it."""
+    """Write a file atomically, by `replacement_of`."""
     with replacement_of(path) as partial:
         partial.write_bytes(content)
 
 
 @contextmanager
 def replacement_of(path: Path) -> Iterator[Path]:
-    """Path of a file that replaces `path` when the block ends. A kill or a power cut leaves the old file or the new
-    one, never a part of either. An error leaves the old file."""
+    """Path of a temporary file that replaces `path` when the block ends. A kill or a power cut leaves either the old or
+    the new file, never a part of one. An error leaves the old file."""
     partial = path.with_name(f"{path.name}.partial")
     try:
         yield partial
@@ -36,7 +36,7 @@ def replacement_of(path: Path) -> Iterator[Path]:
 
 
 class FileLock(filelock.FileLock):
-    """A lock that one process at a time has. Another waits for it, however long, and says so."""
+    """A lock that one process at a time holds. Others wait for it without a limit, and log that they wait."""
 
     def acquire(self, timeout: float | None = None, *given: Any, **named: Any) -> Any:
         """Take the lock; raises `filelock.Timeout` only where a timeout is given."""
@@ -51,11 +51,11 @@ class FileLock(filelock.FileLock):
 
 
 def _holder(path: Path) -> str:
-    """The process that has a lock, as Linux lists it: `1: FLOCK ADVISORY WRITE <process> <device>:<inode> 0 EOF`."""
+    """The process that holds a lock. Linux lists it as `1: FLOCK ADVISORY WRITE <process> <device>:<inode> 0 EOF`."""
     try:
         inode, lines = str(path.stat().st_ino), Path("/proc/locks").read_text().splitlines()
         locks = [line.split() for line in lines]
         process = psutil.Process(next(int(lock[4]) for lock in locks if lock[5].rpartition(":")[2] == inode))
         return f"process {process.pid} ({process.name()}, {process.status()})"
-    except (OSError, StopIteration, ValueError, IndexError, psutil.Error):  # of another system, or another container
+    except (OSError, StopIteration, ValueError, IndexError, psutil.Error):  # on another system or in another container
         return "another process"

@@ -20,8 +20,8 @@ _PR_SET_PDEATHSIG = 1
 def prepare(threads: int) -> None:
     """Set this process up for training on a CPU; call it before the first parallel operation.
 
-    Denormals are flushed because a vanishing gradient becomes one, and one costs the processor about a hundred
-    normal numbers. The flag is inherited by threads when they start, hence the order.
+    Denormals are flushed because vanishing gradients become denormal, and an operation on a denormal number takes about
+    a hundred times as long. Threads inherit the flag when they start, hence the order.
 
     Args:
         threads: threads of one operation. Jobs side by side divide the cores: two that each take every core
@@ -45,29 +45,29 @@ def keep_freed_memory() -> bool:
 
 
 def end_with_launcher() -> None:
-    """Have the system kill this process, where it is a worker of a sweep, when its launcher ends: joblib's workers can
-    outlive a killed launcher by an hour, with 600 MB each. On Linux alone; see prctl(2), PR_SET_PDEATHSIG."""
+    """If this process is a worker of a sweep, have the system kill it when its launcher ends: joblib's workers can
+    outlive a killed launcher by an hour, with 600 MB each. Linux only; see prctl(2), PR_SET_PDEATHSIG."""
     launcher = multiprocessing.parent_process()
     if launcher is None or sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
         os.kill(launcher.pid or 0, 0)
-    except ProcessLookupError:  # it ended while this process was loading its libraries
+    except ProcessLookupError:  # the launcher ended while this process was loading its libraries
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def cores() -> int:
-    """Processor cores that this process may use: those it is bound to, within its container's quota and what Slurm
-    assigned to it."""
-    import joblib  # a sixth of a second, for commands that compute
+    """Processor cores that this process may use: those it is bound to, at most its container's quota and the cores that
+    Slurm assigned to it."""
+    import joblib  # here, since it takes a sixth of a second, and only commands that compute need it
 
     assigned = slurm_cores()
     return max(1, min(joblib.cpu_count(), round(assigned) if assigned is not None else sys.maxsize))
 
 
 def slurm_cores() -> float | None:
-    """Cores of this task of a Slurm job; None outside of one. A cluster may leave tasks unbound to their cores."""
+    """Cores of this task of a Slurm job; None outside of a job. A cluster may not bind tasks to their cores."""
     if "SLURM_CPUS_PER_TASK" in os.environ:
         return int(os.environ["SLURM_CPUS_PER_TASK"])
     if "SLURM_CPUS_ON_NODE" in os.environ:
@@ -105,32 +105,32 @@ def resolve_precision(precision: str, accelerator: str) -> str:
 
 
 def bfloat16_units() -> list[str]:
-    """Units with which this processor computes bfloat16, the faster first; empty where it emulates it, more
-    slowly than float32."""
+    """Units of this processor that compute bfloat16, the fastest first. Empty if bfloat16 is emulated, which is slower
+    than float32."""
     flags = cpuinfo("flags").split()
     return [unit for unit in ("amx_bf16", "avx512_bf16") if unit in flags]
 
 
 def cpuinfo(key: str, file: Path = Path("/proc/cpuinfo")) -> str:
-    """Entry of /proc/cpuinfo for the first processor: its `model name` or `flags`, say; empty where there is none."""
+    """Entry of /proc/cpuinfo for the first processor, such as `model name` or `flags`; empty if there is none."""
     lines = file.read_text().splitlines() if file.exists() else []
     facts = (line.partition(":") for line in lines)
     return next((value.strip() for name, _, value in facts if name.strip() == key), "")
 
 
 def reset_peak_memory() -> None:
-    """Forget how much memory an earlier job of this process took."""
+    """Start a new measurement of peak memory, without earlier jobs of this process."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)  # blocks kept by keep_freed_memory would count for the next job
     clear = Path("/proc/self/clear_refs")
-    with contextlib.suppress(OSError):  # a statistic is no reason to stop
+    with contextlib.suppress(OSError):  # without the statistic, the run can still go on
         clear.write_text("5")
 
 
 def peak_memory() -> int:
-    """Bytes at the highest since `reset_peak_memory`: of the GPU if it was used, else of the process."""
+    """Peak memory in bytes since `reset_peak_memory`: of the GPU if it was used, else of the process."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated()
     status = Path("/proc/self/status")

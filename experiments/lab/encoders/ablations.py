@@ -1,9 +1,9 @@
-"""The LSTM taken apart: encoders that lack one of its parts, to see what that part is for.
+"""Ablations of the LSTM: encoders that lack one of its parts, to see what that part is for.
 
     C_t = f_t · C_{t-1} + i_t · tanh(W_C [h_{t-1}, x_t] + b_C)      h_t = o_t · tanh(C_t)
 
-with one of f_t, i_t, o_t fixed, tied to another, or blind to h_{t-1}. Each keeps the rest of `Lstm`, with its
-initialization and its keys. A gate that is missing has no weights.
+with one of f_t, i_t, o_t fixed, tied to another gate, or independent of h_{t-1}. Each encoder keeps the rest of `Lstm`,
+with its initialization and its keys. A missing gate has no weights.
 """
 
 import torch
@@ -14,7 +14,7 @@ from sentiment_rnn.model.encoders.lstm import CellState, Lstm
 
 
 def lstm_cell(gates: str, compiled: str, coupled: bool = False, recurrent: str | None = None) -> Cell:
-    """An LSTM with some of the gates i, f and o; one that is missing is 1, or of `coupled` gates i = 1 - f."""
+    """An LSTM with some of the gates i, f and o. A missing gate is 1, except that i = 1 - f if gates are `coupled`."""
 
     def step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor) -> Step:
         found = dict(zip(gates, (from_input + from_state).chunk(len(gates), 1), strict=True))
@@ -30,7 +30,7 @@ def lstm_cell(gates: str, compiled: str, coupled: bool = False, recurrent: str |
 class LstmNoForget(CellState):
     """f_t = 1: C_t = C_{t-1} + i_t · tanh(…), the first LSTM (Hochreiter & Schmidhuber 1997). It never forgets.
 
-    There is no `forget_bias`. With chrono initialization its input gates start as those of an `Lstm` do.
+    There is no `forget_bias`. With chrono initialization, its input gates start like those of an `Lstm`.
     """
 
     cell = lstm_cell("igo", "lstm_no_forget")
@@ -55,6 +55,6 @@ class LstmCoupled(Lstm):
 
 
 class LstmGatesOfInput(Lstm):
-    """f_t, i_t, o_t = σ(W x_t + b): the gates see the token alone. The candidate keeps its W_h, the only one."""
+    """f_t, i_t, o_t = σ(W x_t + b): the gates see only the token. The candidate alone keeps its W_h."""
 
-    cell = lstm_cell("ifgo", "lstm", recurrent="g")  # compiled as the LSTM is, with zeros in its weights
+    cell = lstm_cell("ifgo", "lstm", recurrent="g")  # uses the compiled LSTM, with zeros in its weights

@@ -2,8 +2,8 @@
 
     h_t = α h_{t-1} + (1 - α) tanh(W_x x_t + W_h h_{t-1} + b)
 
-in the form of Bengio et al. (2013), "Advances in optimizing recurrent networks". No gates: α is one number, and stays.
-It does what a forget gate does that is open at α and never moves.
+in the form of Bengio et al. (2013), "Advances in optimizing recurrent networks". There are no gates: α is one number
+and is not trained. It acts like a forget gate that always has the value α.
 """
 
 from typing import Any
@@ -37,5 +37,5 @@ class LeakyRnn(Recurrent):
     def __init__(self, input_size: int, *, alpha: float = 0.95, **shared: Any) -> None:
         if not 0 <= alpha < 1:
             raise ValueError(f"alpha={alpha}: expected at least 0 and below 1")
-        self.cell = leaky_cell(alpha)  # before the layers are made, which have it
+        self.cell = leaky_cell(alpha)  # set before the layers are made, since they use it
         super().__init__(input_size, **shared)

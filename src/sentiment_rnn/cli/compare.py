@@ -28,15 +28,15 @@ def main(
     settings: bool = False,
     options: StoreOptions = StoreOptions(),
 ) -> None:
-    """Write the tables and the figure to a folder if one is given; log them to the parent run of the first sweep; print
-    the tables.
+    """Print the tables, and log tables and figure to the parent run of the first sweep. With --output, also write them
+    to a folder.
 
     Args:
         sweeps: a study's name (its latest sweep), or a parent run's id or its beginning (default: the latest sweep)
         output: write results, table and figure to this folder
         panels: a panel of the figure, or several: accuracy, lag, validation, gradients, or a metric such as test/f1
-        register: register the best run, and that of each encoder; an alias moves only to a better run on the same texts
-        replace: register, and move every alias
+        register: register the best run of all and of each encoder; aliases move only to better runs on the same texts
+        replace: register, and move every alias in any case
         model: the registered model (default: sentiment for runs on data=imdb, demo for those on data=generated)
         settings: list also the settings that are the same in all arms
     """
@@ -86,7 +86,7 @@ def main(
         else:
             how = "--register" if model else "--register --model NAME"
             lines.append(f"not registered; {how} makes the best runs versions of the model {model or 'NAME'}")
-    finally:  # also where the store refuses; and last, so that whoever closes the output (`| head`) has the files
+    finally:  # also if the store refuses; last, so that the files are there even if the output is closed (`| head`)
         console = new_console()
         for table in [*tables, *([same] if settings else [])]:
             show(console, table)

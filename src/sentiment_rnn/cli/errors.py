@@ -1,4 +1,4 @@
-"""How a command is run: with one line for an error that its user can mend."""
+"""Runs a command, and shows an error that its user can mend as one line."""
 
 import os
 import sys
@@ -10,11 +10,11 @@ from sentiment_rnn.environment import quiet_libraries
 from sentiment_rnn.tracking.names import COMMAND_VARIABLE
 
 LONGEST = 1000
-"""Characters of a line of error."""
+"""Most characters of an error line."""
 
 
 def run(command: Callable[[], object]) -> None:
-    """Run a command; what its user can mend is one line on standard error and exit status 1."""
+    """Run a command. An error that its user can mend prints one line on standard error and exits with status 1."""
     quiet_libraries()
     with one_line_errors():
         command()
@@ -38,7 +38,7 @@ def one_line_errors() -> Iterator[None]:
 
         line = line_of(error)
         if line is None:
-            from sentiment_rnn.tracking.store_errors import line_of_store  # loads MLflow, for which no typo waits
+            from sentiment_rnn.tracking.store_errors import line_of_store  # here: loads MLflow, slow for a mere typo
 
             line = line_of_store(error)
         if line is None:
@@ -47,7 +47,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
-    """Print one line, which may hold what was given, so a long one is cut in its middle, and exit."""
+    """Print one line and exit. A long line is cut in its middle: it may quote what the user gave."""
     if len(message) > LONGEST:
         message = f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
     print(f"error: {message}", file=sys.stderr)

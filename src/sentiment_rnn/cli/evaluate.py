@@ -27,9 +27,9 @@ def main(
         file: labelled texts: .csv, .tsv, .jsonl (also .gz), .parquet
         more: further files of the same columns
         text: the column of the texts
-        label: that of their labels, 0 or 1, neg or pos, negative or positive, false or true
-        id: column of what joins an original and its revision: how often is the model right on all?
-        json: the scores alone, in JSON
+        label: the column of their labels: 0 or 1, neg or pos, negative or positive, false or true
+        id: column with the same value for an original and its revisions: how often is the model right on all?
+        json: print only the scores, in JSON
         no_log: record nothing in MLflow
     """
     from tqdm import tqdm

@@ -1,4 +1,4 @@
-"""The help of `train`, and docs/configuration.md: the meanings of the keys are the schema's."""
+"""Writes the help of `train` and docs/configuration.md, with the meanings of the keys from the schema."""
 
 from pathlib import Path
 from pkgutil import resolve_name
@@ -19,7 +19,7 @@ EXAMPLES = (
 GROUPS = ("encoder", "data", "experiment", "task", "trainer", "optimizer", "pooling", "tracking")
 """Groups of `conf/`."""
 SECTIONS = ("", "task", "data", "embedding", "encoder", "pooling", "optimizer", "trainer", "tracking", "hydra.sweeper")
-"""Of the configuration, in the order in which their keys are listed."""
+"""Sections of the configuration, in the order in which their keys are listed."""
 USUAL = (
     "study",
     "seed",
@@ -34,7 +34,7 @@ USUAL = (
     "trainer.threads",
     "tracking.directory",
 )
-"""The keys that the help of one screen shows."""
+"""The keys that the short help shows, which fits one screen."""
 HINTS = """-m runs every combination of values with commas. --dry-run trains nothing.
 --cfg job shows the configuration. --config-dir FOLDER adds choices of your own.
 All keys: sentiment-rnn train --help all. Hydra's flags: --hydra-help"""
@@ -45,7 +45,7 @@ def show_help_of_train(purpose: str, every_key: bool) -> None:
 
     Args:
         purpose: one line.
-        every_key: not the usual ones alone, which fit a screen.
+        every_key: show all keys, not just the usual ones, which fit a screen.
     """
     from rich.console import Console
     from rich.table import Table
@@ -60,7 +60,7 @@ def show_help_of_train(purpose: str, every_key: bool) -> None:
     console.print(*(f"  {example}" for example in EXAMPLES), sep="\n")
     for title, meanings in shown.items():
         table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        # A list of choices is shown whole, and of a usual key's meaning what fits a line.
+        # A list of choices is shown in full; the meaning of a usual key is cut to one line.
         table.add_column(no_wrap=True)
         table.add_column(ratio=1, no_wrap=not every_key and "KEY" in title, overflow="ellipsis")
         for name, meaning in meanings.items():
@@ -75,7 +75,7 @@ def choices(group: str) -> list[str]:
 
 
 def all_keys() -> dict[str, dict[str, Any]]:
-    """Each key of `train` by its whole name, with its JSON schema, of the first class that has it."""
+    """JSON schemas of all keys of `train`, by full name. A key of several classes has the schema of the first."""
     kinds = dict.fromkeys((SequenceConfig, ReviewConfig, LanguageModelConfig), "")
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in Path(CONFIGURATION, "data").glob("*.yaml")]
     sources = {resolve_name(file["_target_"]): "data." for file in sorted(files, key=lambda file: str(file["name"]))}

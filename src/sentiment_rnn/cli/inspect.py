@@ -65,7 +65,7 @@ def main(
 
 
 def summary(inspection: "Inspection") -> str:
-    """One line: what it says, and which sentence moves it most."""
+    """One line: the model's answer, and the sentence that changes it most."""
     line = f"{inspection.name}: {100 * inspection.probability:.1f} % positive"
     if inspection.contributions:
         network, ngrams, _ = inspection.contributions

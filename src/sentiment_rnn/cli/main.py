@@ -22,11 +22,11 @@ First try: sentiment-rnn train experiment=demo"""
 def main() -> None:
     """The console script."""
     shorten_spins()
-    # To look for garbage among the million objects of the libraries, while they load and at the end, would take a
-    # third of a short command's time. Their number is as good as constant: a training step leaves no garbage.
+    # Garbage collection would take a third of a short command's time: it searches the million objects of the libraries
+    # while they load and at the end. It is hardly needed, since a training step leaves no garbage.
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)
-    sys.path.append("")  # encoders and tokenizers of one's own may lie in the current folder
+    sys.path.append("")  # a user's own encoders and tokenizers may lie in the current folder
     os.environ[COMMAND_VARIABLE] = shlex.join(["sentiment-rnn", *sys.argv[1:]])
     run(_dispatch)
 
@@ -52,5 +52,5 @@ def _dispatch() -> None:
 
 
 def docstring_of(name: str) -> str:
-    """What the file of a command begins with, read without loading it."""
+    """The docstring at the top of a command's file, read without importing the file."""
     return (PACKAGE / "cli" / f"{name}.py").read_text(encoding="utf-8").split('"""')[1]

@@ -1,4 +1,4 @@
-"""How commands read their lines: what they share, of options and of errors."""
+"""Options that the commands share, and how a command line is parsed."""
 
 import os
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # MLflow takes seconds to load, and `--help` needs none of it
     from sentiment_rnn.tracking.store import Store
 
 FilePath = Annotated[Path, Parameter(converter=lambda _, tokens: Path(os.path.expanduser(tokens[0].value)))]  # noqa: PTH111  # which leaves a user whom nobody knows
-"""A path, in which a shell may have left ~, as in `--output=~/results`."""
+"""A path. A ~ that the shell left, as in `--output=~/results`, is expanded."""
 
 
 @Parameter(name="*")
@@ -33,7 +33,7 @@ class StoreOptions:
         """The store that the options name; raises `UserError` where there is none.
 
         Args:
-            of_experiment: whether it has to have the experiment; a run and a registered model are found without.
+            of_experiment: require the experiment to exist; a run or a registered model is found without it.
         """
         from sentiment_rnn.config.sections import TrackingConfig
         from sentiment_rnn.tracking.store import existing_store
@@ -43,7 +43,7 @@ class StoreOptions:
 
 
 def new_app(name: str, purpose: str | None, **more: Any) -> App:
-    """A command, or a program of several, whose options are the parameters of functions.
+    """A command, or a program with several commands. The parameters of its functions are its options.
 
     Args:
         purpose: shown by `--help`, as it is.
@@ -54,7 +54,7 @@ def new_app(name: str, purpose: str | None, **more: Any) -> App:
 
 
 def call(app: App, words: Sequence[str]) -> None:
-    """Call what these words say, print its help, or exit with one line for a wrong option."""
+    """Run the command that these words ask for, print its help, or exit with one line for a wrong option."""
     if "-" in words and "--" not in words:  # standard input, which cyclopts would take for an option
         words = [*(word for word in words if word != "-"), "--", "-"]
     try:

@@ -26,12 +26,12 @@ def main(
     json: bool = False,
     options: ModelOptions = ModelOptions(),
 ) -> None:
-    """Answer the texts in their order, part by part, on standard output; what casts doubt goes to standard error.
+    """Print an answer for each text, in order, on standard output; warnings go to standard error.
 
     Args:
         texts: texts; without any and without --file, or as -, one text per line is read
         file: a file of texts: .csv, .tsv, .jsonl, .parquet (a column), .txt (lines)
-        text: its column
+        text: the file's column of texts
         json: one answer per line, in JSON
     """
     if texts and file:
@@ -47,7 +47,7 @@ def main(
         parts = standard_input() if texts in ((), ("-",)) else iter([Rows(list(texts), [], [])])
     with open_model(options) as model:
         doubts = Doubts(model.predictor.package.reading)
-        # Beside answers on a terminal a bar would stand in their lines.
+        # On a terminal, a progress bar would be printed into the lines of the answers.
         silent = None if file and not sys.stdout.isatty() else True
         with tqdm(unit=" texts", disable=silent, leave=False) as progress:
             for part, rows in enumerate(parts):
@@ -63,7 +63,7 @@ def main(
 
 
 def standard_input() -> Iterator["Rows"]:
-    """Lines of standard input; from a terminal each is answered when it is typed."""
+    """Lines of standard input. On a terminal, each line is answered as soon as it is typed."""
     from sentiment_rnn.data.text_files import read_lines, utf8_input
 
     with utf8_input() as lines:
@@ -73,7 +73,7 @@ def standard_input() -> Iterator["Rows"]:
 
 
 def write_lines(rows: "Rows", sentiments: "Sentiments", headed: bool) -> None:
-    """Answers for a person, aligned, a line each, with a heading or without."""
+    """Print one aligned line per answer, for a person to read; `headed` puts a heading above them."""
     from sentiment_rnn.report.tables import new_console
 
     console = new_console()

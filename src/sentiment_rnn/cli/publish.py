@@ -3,7 +3,8 @@
 sentiment-rnn publish rnn_vs_lstm --to http://127.0.0.1:5000
 sentiment-rnn publish rnn_vs_lstm --to sqlite:////shared/runs/mlflow.db --register sentiment
 
-What is there is not sent again, so to publish twice is harmless. Cut off, the same command goes on.
+Publishing twice is harmless: runs that are already there are not sent again. After an interruption, the same command
+resumes.
 """
 
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def main(sweep: str, /, *, to: str, register: str | None = None, options: StoreOptions = StoreOptions()) -> None:
-    """Publish, with a line for each run and for each thing that the other store refused.
+    """Publish a sweep. Prints a line for each run, and for each part of it that the other store refused.
 
     Args:
         sweep: a study's name, or a parent run's id or its beginning
@@ -55,7 +56,7 @@ def main(sweep: str, /, *, to: str, register: str | None = None, options: StoreO
 
 
 def lines_of(published: "Published") -> list[str]:
-    """What became of a run, and of what the other store refused."""
+    """One line on what became of a run, and one for each part that the other store refused."""
     what = "sent" if published.sent else "there already"
     refused = [f"{published.name}: refused: {name} ({why})" for name, why in published.refused.items()]
     return [f"{published.name}: {what}, run {published.run_id}", *refused]

@@ -23,7 +23,7 @@ COLUMNS = ("name", "id", "state", "done", "best on validation", "encoder", "age"
 
 
 def main(sweep: str | None = None, /, *, json: bool = False, options: StoreOptions = StoreOptions()) -> None:
-    """Print the sweeps and runs that were asked for, as a table or as JSON.
+    """Print the requested sweeps and runs, as a table or as JSON.
 
     Args:
         sweep: latest, a study's name, or the beginning of a run's id, 8 characters or more (default: all)
@@ -40,12 +40,12 @@ def main(sweep: str | None = None, /, *, json: bool = False, options: StoreOptio
     console = new_console()
     show(console, Table(f"Sweeps and runs of {store.uri}", COLUMNS, [row(entry) for entry in entries]))
     if any(entry.state == "stale" for entry in entries):
-        console.print("stale: MLflow says running, and nobody works on it; the same command resumes")
+        console.print("stale: MLflow says running, but no process works on it; the same command resumes")
     console.print(where_to_look(store), soft_wrap=True)
 
 
 def row(entry: "Entry") -> tuple[str, ...]:
-    """The cells of one entry, in the order of `COLUMNS`."""
+    """The table cells of one entry, in the order of `COLUMNS`."""
     best = entry.best
     return (
         entry.name if entry.is_sweep else entry.run.name,

@@ -1,4 +1,4 @@
-"""Serve a trained model: MLflow's scoring server, and a page that answers as one types.
+"""Serve a trained model: MLflow's scoring server, and a page that answers while you type.
 
 sentiment-rnn serve
 curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d '{"inputs": {"text": ["warm and funny"]}}'
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sentiment_rnn.inference.predictor import Predictor
 
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
-"""Names by which this machine alone reaches itself."""
+"""Names that only this machine can use, to reach itself."""
 BESIDE = ("rnn", "lstm")
 """Aliases of the models that the page asks, where they are registered."""
 
@@ -36,10 +36,10 @@ def main(
     """Serve until interrupted.
 
     Args:
-        host: address to listen on; 0.0.0.0 is every network
-        port: 0 takes a free one
+        host: address to listen on; 0.0.0.0 listens on every network
+        port: port to listen on; 0 takes a free one
         allow_host: answer to this name too, or to *.example.com; local names and --host are answered anyway
-        no_page: the scoring server alone
+        no_page: serve only the scoring server
     """
     import uvicorn
 
@@ -61,7 +61,7 @@ def main(
                 f"It answers to {', '.join(names)}; --allow-host NAME adds a name",
                 file=sys.stderr, flush=True,
             )  # fmt: skip
-        # Models that were downloaded are removed then, too.
+        # SIGTERM then raises SystemExit, so that downloaded models are removed.
         before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         stack.callback(signal.signal, signal.SIGTERM, before)
         model = stack.enter_context(open_model(options))
@@ -81,7 +81,7 @@ def listening(host: str, port: int) -> socket.socket:
     """A socket that listens there; raises `UserError` where this machine has no such address, or the port is taken."""
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, OverflowError, ValueError) as error:  # the last of a name that cannot be one
+    except (OSError, OverflowError, ValueError) as error:  # ValueError: a malformed name
         reason = str(getattr(error, "strerror", None) or error).partition(" (")[0]
         raise UserError(f"--host={host} --port={port}: {reason}; choose another") from error
 
@@ -101,6 +101,6 @@ def beside(options: ModelOptions, model: TrainedModel, stack: ExitStack) -> "dic
     if not (options.run or options.model):
         name = model.registered.partition("@")[0]
         for alias in BESIDE:
-            with suppress(UserError):  # the sweep that was compared had none
+            with suppress(UserError):  # no run of this encoder is registered
                 shown[alias] = stack.enter_context(open_model(replace(options, model=f"{name}@{alias}"))).predictor
     return shown | {model.predictor.package.name: model.predictor}

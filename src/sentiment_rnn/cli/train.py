@@ -34,12 +34,12 @@ def main() -> None:
     register_schema()
     # Hydra prints an error itself, over many lines, unless this asks it to raise it.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    for argument in sys.argv[1:]:  # before Hydra refuses a choice in other words, or merges several
+    for argument in sys.argv[1:]:  # first: Hydra would refuse a choice in words of its own, or merge several choices
         check_choice(argument)
     if DRY_RUN in sys.argv:
         sys.argv[sys.argv.index(DRY_RUN)] = "hydra.callbacks.prepare.dry_run=true"
     sys.argv[1:] = flags_first([as_hydra_reads_it(argument) for argument in sys.argv[1:]])
-    with Interruption():  # of a signal before the first run, between two, or after the last
+    with Interruption():  # handles a signal before the first run, between two runs, or after the last
         try:
             job()
         except Refused as refused:
@@ -52,8 +52,8 @@ def flags_first(arguments: list[str]) -> list[str]:
 
 
 def as_hydra_reads_it(argument: str) -> str:
-    """An override in which the ids of runs are in quotes: Hydra reads a short one such as 816769e9 as a number. And in
-    which the folder of all runs, where Hydra writes too, has no ~."""
+    """An override, changed so that Hydra reads it as meant. Ids of runs are quoted, since Hydra would read 816769e9 as
+    a number. A ~ in the folder of all runs is expanded, since Hydra writes to that folder too."""
     key, _, value = argument.partition("=")
     folder = value.strip("'\"")
     if key.lstrip("+") == "tracking.directory" and re.match("~(/|$)", folder):
@@ -66,7 +66,7 @@ def as_hydra_reads_it(argument: str) -> str:
 def job(config: DictConfig) -> float | None:
     """One job; returns its best validation score, for sweepers that search.
 
-    A draw of a random search whose loss becomes no number is the worst of its encoder, and no failure of the sweep.
+    A draw of a random search whose loss becomes NaN or infinite counts as the worst of its encoder; the sweep goes on.
     """
     from sentiment_rnn import runtime
     from sentiment_rnn.engine.train import train

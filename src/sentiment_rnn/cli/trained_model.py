@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def shortened(text: str, width: int) -> str:
-    """The text in one line of at most `width` cells, control characters as spaces: they would move a terminal's cursor,
-    or do worse."""
+    """The text in one line of at most `width` cells. Control characters become spaces: they would move a terminal's
+    cursor, or do worse."""
     from sentiment_rnn.data.tokenizer import whole
 
     readable = "".join(c if c.isprintable() else " " for c in whole(text[: 4 * width]))
@@ -39,13 +39,13 @@ DEFAULTS = tuple(f"{name}@{CHAMPION}" for name in DEFAULT_MODELS.values())
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model at work, and where it came from."""
+    """A loaded model, and where it came from."""
 
     predictor: "Predictor"
     store: "Store | None"
-    """None where the model is a folder, and nothing is recorded."""
+    """None if the model is a folder; nothing is recorded then."""
     registered: str = ""
-    """Name and alias, or version, of the registered model; empty for a run's and a folder's."""
+    """Name and alias, or version, of the registered model; empty for a model that a run or a folder gave."""
 
     @property
     def run(self) -> str:
@@ -68,10 +68,10 @@ class ModelOptions(StoreOptions):
 
 @contextmanager
 def open_model(options: ModelOptions) -> Iterator[TrainedModel]:
-    """The model that the options name, downloaded for as long as it is used. A line says which registered model it is.
+    """The model that the options name; a downloaded copy is deleted after use. Prints a line on a registered model.
 
     Raises:
-        UserError: there is none, or it is not what it should be.
+        UserError: there is no such model, or it is damaged.
     """
     from sentiment_rnn import runtime
     from sentiment_rnn.inference.package import read_package
@@ -92,7 +92,7 @@ def open_model(options: ModelOptions) -> Iterator[TrainedModel]:
     for name in options.imports:
         try:
             import_module(name)
-        except (ImportError, TypeError, ValueError) as error:  # the latter two of a relative or an empty name
+        except (ImportError, TypeError, ValueError) as error:  # TypeError: a relative name; ValueError: an empty one
             raise UserError(f"--import={name}: cannot be imported ({error})") from error
     runtime.prepare(runtime.cores())
     with tempfile.TemporaryDirectory() as temporary:
@@ -100,7 +100,7 @@ def open_model(options: ModelOptions) -> Iterator[TrainedModel]:
         registered = ""
         if store is None:
             folder = checked_model(Path(str(model)).expanduser())
-        elif run is not None:  # an empty one names none, and not the default model
+        elif run is not None:  # --run= with nothing behind it is an error, and does not mean the default model
             folder = fetch_run_model(store, run, Path(temporary))
         else:
             if model is None:

@@ -1,12 +1,13 @@
 """The code that decides a run's result, and its digest, so that results of two codes are never mixed.
 
-The digest depends on what the configuration names and on files alone. Nothing is imported for it, and it does not
-matter what is loaded, so it is the same whoever asks.
+The digest depends only on what the configuration names and on files. It imports nothing and ignores which modules are
+loaded, so every process computes the same digest.
 
-- Of this package it covers `ALWAYS`, and of the folders in `CHOSEN` the modules that the run uses.
-- Of a user it covers the module that is named, the whole package which that belongs to, wherever it is installed, and
-  what they import, also within functions: modules and whole packages outside of `site-packages`.
-- Libraries, comments and docstrings count for nothing.
+- Of this package it covers `ALWAYS`, and the modules in the folders of `CHOSEN` that the run uses.
+- Of a user's code it covers the module that the configuration names and the whole package around it, wherever that is
+  installed. It also covers the modules and whole packages outside of `site-packages` that these import, also within
+  functions.
+- It ignores libraries, comments and docstrings.
 """
 
 import ast
@@ -25,12 +26,12 @@ from sentiment_rnn.config.components import LIBRARIES
 from sentiment_rnn.config.source_digest import source_digest
 
 ENGINE = ("engine/callbacks.py", "engine/machine.py", "engine/resume.py", "engine/train.py")
-"""What trains, whatever the task: files, or folders, of this package."""
+"""Files and folders of this package that train a run of any task."""
 ALWAYS = ("model", "data", *ENGINE, "runtime.py", "environment.py")
-"""Files and folders of this package that count for every run, but for what is in the folders of `CHOSEN`."""
+"""Files and folders of this package that count for every run, without the folders of `CHOSEN`."""
 CHOSEN = ("model/encoders", "data/sources", "tasks")
-"""Folders of encoders, sources and tasks: a module counts where the configuration names it, or where one that counts
-imports it."""
+"""Folders of encoders, sources and tasks. A module in them counts if the configuration names it, or if another module
+that counts imports it."""
 OURS = "sentiment_rnn"
 INSTALLED = {"site-packages", "dist-packages"}
 STANDARD_LIBRARY = Path(ast.__file__).parent
@@ -47,17 +48,17 @@ def code_digest(targets: Sequence[str]) -> str:
 
 @functools.cache
 def loaded_code_digest(targets: tuple[str, ...]) -> str:
-    """`code_digest`, taken once in each process: what was loaded runs, whatever becomes of its file."""
+    """`code_digest`, computed once per process: the loaded code runs, even if its file changes later."""
     return code_digest(targets)
 
 
 def target_digest(target: str) -> str:
-    """Digest of the code behind one import path, such as a tokenizer's: of its module and what that imports."""
+    """Digest of the code behind one import path, such as a tokenizer's: its module and all that the module imports."""
     return _digest(_reached_code([target]))
 
 
 def run_code(targets: Sequence[str]) -> dict[str, str]:
-    """The files that a run's digest covers, by names such as `my_package/cell.py`, and the digest of each."""
+    """The digest of each file that a run's digest covers, by names such as `my_package/cell.py`."""
     return {name: _read(name, path.read_bytes())[0] for name, path in _always().items()} | _reached_code(targets)
 
 
@@ -78,11 +79,11 @@ def _own_name(path: Path) -> str:
 
 
 def _reached_code(targets: Sequence[str]) -> dict[str, str]:
-    """The code behind import paths: their files, and those of all that these import."""
+    """Digests of the files behind import paths, and of all files that these import."""
     code: dict[str, str] = {}
     settled: set[str] = set()
     queue = [(target.replace(":", "."), True) for target in targets]
-    for import_path, named in queue:  # which grows; what is named comes first
+    for import_path, named in queue:  # grows in the loop; paths that the configuration names come first
         if settled.isdisjoint(_beginnings(import_path)):
             module, files = _files_behind(import_path, named)
             settled.add(module)
@@ -98,10 +99,10 @@ def _beginnings(import_path: str) -> Iterator[str]:
 
 
 def _files_behind(import_path: str, named: bool) -> tuple[str, dict[str, Path]]:
-    """The module or whole package that an import path is of, and those of its files that count.
+    """The module or whole package that an import path belongs to, and the files of it that count.
 
     Args:
-        named: by the configuration, and not by an import.
+        named: the configuration names the path; otherwise an import does.
     """
     if import_path.split(".")[0] == OURS:
         return import_path, _own_files(import_path)
@@ -118,8 +119,8 @@ def _files_behind(import_path: str, named: bool) -> tuple[str, dict[str, Path]]:
 
 
 def _own_files(import_path: str) -> dict[str, Path]:
-    """The module of this package that an import path is of, where it can count. Of a class that a package hands on,
-    and of a package, each of its modules."""
+    """The module of this package that an import path belongs to, if it can count. For a package, and for a class that a
+    package re-exports, all modules of that package."""
     places = [*accumulate(import_path.split(".")[1:], Path.joinpath, initial=PACKAGE)]
     modules = [module for place in places if (module := place.with_suffix(".py")).is_file()]
     if not modules:
@@ -129,11 +130,11 @@ def _own_files(import_path: str) -> dict[str, Path]:
 
 
 def _module_of(import_path: str) -> tuple[str, ModuleSpec | None]:
-    """The outermost module or package on an import path that has code, with its name; None where there is none. The
-    name is empty where there are only folders, which are packages without code (namespace packages)."""
+    """Name and spec of the outermost module or package with code on an import path. The spec is None if there is none;
+    the name is empty if the path has only namespace packages, which are folders without code."""
     folders: list[str] | None = None
     for module in _beginnings(import_path):
-        # By the last part of the name: for the whole one, `PathFinder` needs the package to be loaded.
+        # Only the last part of the name: to find a dotted name, `PathFinder` needs the package to be loaded.
         found = PathFinder.find_spec(module.rpartition(".")[2], folders)
         if found is None:
             others = (finder for finder in sys.meta_path if finder is not PathFinder)  # of editable installs
@@ -152,7 +153,7 @@ def _is_library(module: str, path: Path, named: bool) -> bool:
 
 @functools.cache
 def _read(name: str, content: bytes) -> tuple[str, tuple[str, ...]]:
-    """The digest of a file, and the import paths of what it imports; of one that Python cannot read, of its bytes."""
+    """The digest of a file, and the import paths in it. A file that Python cannot parse has the digest of its bytes."""
     if name.endswith(".py"):
         with suppress(SyntaxError, ValueError, RecursionError), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are shown when Python compiles the file
@@ -162,7 +163,7 @@ def _read(name: str, content: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def _imports(tree: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
-    """Modules, or names in them, that a file of a package imports, also within functions."""
+    """Modules, or names in them, that a file of a package imports, also inside functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

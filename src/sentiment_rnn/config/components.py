@@ -1,11 +1,11 @@
-"""Parts of a run whose keys are the arguments of the class that they name: its encoder, and its source of reviews.
+"""Parts of a run whose keys are the arguments of a class: its encoder, and its source of reviews. `_target_` names it.
 
     _target_: my_package.Convolution   # class Convolution(nn.Module): def __init__(self, input_size, *, width: int = 3)
     name: convolution
     width: 5
 
-A class and a YAML file are all that such a part needs. The class's signature gives names, types and defaults; bounds
-are what its constructor refuses with a ValueError or a UserError.
+Such a part needs only a class and a YAML file. The class's signature gives names, types and defaults; its constructor
+checks bounds, and raises a ValueError or a UserError.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from sentiment_rnn.errors import UserError
 
 Part = TypeVar("Part")
 LIBRARIES = ("torch", "torchmetrics", "torchtext", "lightning")
-"""Packages that are always imported and have modules which read files: nothing of theirs is a part of a run."""
+"""Packages that are always imported and can read files. No object of theirs may be named as a part of a run."""
 BY_NAME = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -53,7 +53,7 @@ def class_named(target: str, key: str = "_target_") -> type[Any]:
 
 
 def class_having(target: str, key: str, kind: str, *attributes: str) -> type[Any]:
-    """The class that `target` names; raises `UserError` where it has not what this kind of class has."""
+    """The class that `target` names; raises `UserError` if it lacks one of the `attributes` of its `kind`."""
     named = class_named(target, key)
     for attribute in attributes:
         if not hasattr(named, attribute):
@@ -62,20 +62,20 @@ def class_having(target: str, key: str, kind: str, *attributes: str) -> type[Any
 
 
 def named_by_file(part: str, target: str, ours: tuple[str, ...]) -> Any:
-    """Object that a name in a file stands for; None where the module has nothing of that name.
+    """The object that a name in a file refers to; None if the module has no such name.
 
-    The name imports no module but this package's. A name of another package resolves where the user has imported it.
+    Only modules of this package are imported. A name from another package resolves if the user has imported it.
 
     Args:
         part: kind of the object, for messages.
         ours: beginnings of the modules of this package that may be imported.
 
     Raises:
-        UserError: the module is another one that is not imported, or one of a library that always is.
+        UserError: the module is of another package and not imported, or belongs to one of `LIBRARIES`.
     """
     module, _, name = target.replace(":", ".").rpartition(".")
     if f"{module}.".startswith(ours):
-        with contextlib.suppress(ImportError):  # of a family that this version has not
+        with contextlib.suppress(ImportError):  # this version has no such family of encoders
             importlib.import_module(module)
     package = module.split(".")[0]
     if module not in sys.modules and package == "sentiment_rnn":
@@ -89,8 +89,8 @@ def named_by_file(part: str, target: str, ours: tuple[str, ...]) -> Any:
 
 
 def arguments_of(target: Any) -> dict[str, inspect.Parameter]:
-    """The arguments of a class that may be given by name, in their order. One that hands further ones on, `**shared`,
-    has those of the class that it extends as well."""
+    """The arguments of a class that may be given by name, in order. A class that passes on `**shared` also has the
+    arguments of its base class."""
     arguments: dict[str, inspect.Parameter] = {}
     constructors = (
         [kind for kind in target.__mro__ if "__init__" in vars(kind)] if isinstance(target, type) else [target]
@@ -106,7 +106,7 @@ def arguments_of(target: Any) -> dict[str, inspect.Parameter]:
 
 
 def typed_part(settings: Mapping[str, Any], base: type[Part], section: str, passed: tuple[str, ...] = ()) -> Part:
-    """Settings as an object of `base`, with a field for each further argument of the class that they name.
+    """Settings as an object of `base`, with a field for each further argument of the class in `_target_`.
 
     Args:
         section: its key in the configuration, for messages.
@@ -135,14 +135,14 @@ def _with_arguments(base: Any, target: Any, passed: tuple[str, ...]) -> Any:
 def _parameters(target: type[Any]) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(target, eval_str=True).parameters
-    except NameError:  # a type that is imported for type checkers alone
+    except NameError:  # an annotation that is imported only for type checkers
         return inspect.signature(target).parameters
 
 
 def _type_of(argument: inspect.Parameter) -> Any:
-    """What a configuration may give for an argument; anything where pydantic cannot say that of its type."""
+    """The type that a configuration may give for an argument; `Any` if pydantic has no schema for its annotation."""
     hint = argument.annotation
-    # What is recorded is text, so that the class gets text today as well.
+    # A recorded path is text, so the class gets text in every case.
     if hint is argument.empty or isinstance(hint, str) or Path in (hint, *get_args(hint)):
         return Any
     with contextlib.suppress(PydanticUserError):
@@ -160,12 +160,12 @@ def _is_a_value(default: Any) -> bool:
 
 
 def _field_with(default: Any) -> Any:
-    """A field of a dataclass with an argument's default, where it has one."""
+    """A dataclass field with an argument's default, if it has one."""
     if isinstance(default, list | tuple):
         return field(default_factory=lambda: list(default))
     return field() if default is inspect.Parameter.empty else field(default=default)
 
 
 def part_arguments(part: Any, target: type[Any]) -> dict[str, Any]:
-    """The values of a part's keys that are arguments of its class, where they are given."""
+    """The given values of a part's keys that are arguments of its class."""
     return {name: getattr(part, name) for name in arguments_of(target) if hasattr(part, name)}

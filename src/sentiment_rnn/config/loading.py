@@ -1,4 +1,4 @@
-"""Checked configurations, from those that Hydra composed or that a run recorded."""
+"""Checks configurations that Hydra composed or that a run recorded."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -25,7 +25,7 @@ def checked(config: DictConfig) -> RunConfig:
 
     Raises:
         UserError: a key is not declared, or its value is not what the schema expects.
-        omegaconf.errors.OmegaConfBaseException: a value refers to nothing.
+        omegaconf.errors.OmegaConfBaseException: a value refers to a key that does not exist.
     """
     run, encoder = checked_without_encoder(config)
     run.encoder = checked_encoder(encoder)
@@ -34,7 +34,8 @@ def checked(config: DictConfig) -> RunConfig:
 
 
 def checked_without_encoder(config: DictConfig) -> tuple[RunConfig, dict[str, Any]]:
-    """The same, as far as it takes no import of the encoder's class, and so of torch; with the encoder's settings."""
+    """The same, but with the encoder unchecked, so that neither its class nor torch is imported; and the encoder's
+    settings."""
     settings = plain(sections_of(config))
     run = validated(_kind_of(settings), settings)
     if isinstance(run, TextConfig):
@@ -43,13 +44,12 @@ def checked_without_encoder(config: DictConfig) -> tuple[RunConfig, dict[str, An
 
 
 def sections_of(config: DictConfig) -> DictConfig:
-    """A composed configuration without Hydra's own."""
+    """A composed configuration without Hydra's own section."""
     return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """A composed configuration in plain types, every reference resolved; raises `UserError` for a value that is not
-    given."""
+    """A composed configuration in plain types, every reference resolved; raises `UserError` for a missing value."""
     try:
         return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     except MissingMandatoryValue as error:
@@ -62,10 +62,10 @@ def _kind_of(settings: Mapping[str, Any]) -> type[RunConfig]:
 
 
 def checked_encoder(settings: Mapping[str, Any]) -> EncoderConfig:
-    """An encoder's keys, checked; those that its class has no use for are null."""
+    """An encoder's keys, checked. Keys that are no arguments of its class are null."""
     target = class_having(settings["_target_"], "encoder._target_", "torch module", "forward")
     arguments = arguments_of(target)
-    # The model passes the first: the size of what the encoder reads.
+    # The model passes the first argument: the size of the encoder's input.
     passed = tuple(name for name, argument in arguments.items() if argument.kind == argument.POSITIONAL_OR_KEYWORD)[:1]
     encoder = typed_part(settings, EncoderConfig, "encoder", passed)
     for shared in fields(EncoderConfig):
@@ -78,7 +78,7 @@ def checked_encoder(settings: Mapping[str, Any]) -> EncoderConfig:
 
 
 def checked_data(settings: Mapping[str, Any]) -> DataConfig:
-    """A source's keys, checked by its class too, with those that say where it lies (`places`)."""
+    """A source's keys, also checked by its class; `places` names the keys that only say where the data lie."""
     target = class_having(settings["_target_"], "data._target_", "source of reviews", "read", "fingerprint")
     data = typed_part(settings, DataConfig, "data")
     source = source_of(data)
@@ -99,11 +99,11 @@ def source_of(config: DataConfig) -> Any:
 
 
 def recorded(settings: Mapping[str, Any]) -> Any:
-    """The configuration of a finished run, a `ReviewConfig` say, from the plain values that it recorded. Keys that this
-    version has not are kept, and nothing that the values name is imported.
+    """The configuration of a finished run, such as a `ReviewConfig`, from the plain values that it recorded. Keys that
+    this version does not know are kept. Classes that the values name are not imported.
 
     Raises:
-        UserError: they are not those of a run that this version can read.
+        UserError: this version cannot read the values.
     """
     try:
         return validated(_kind_of(settings), settings, lenient=True)

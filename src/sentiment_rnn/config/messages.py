@@ -1,4 +1,4 @@
-"""Errors of ours, of Hydra and of OmegaConf, each said in one line."""
+"""Turns errors of this package, Hydra and OmegaConf into one line each."""
 
 from typing import Any
 
@@ -12,32 +12,32 @@ from sentiment_rnn.config.store import choices_with_key
 from sentiment_rnn.errors import UserError, as_given, unknown_key
 
 CHOSEN = ("experiment", "hydra/launcher", "hydra/sweeper", "hydra/callbacks")
-"""Groups that a command line chooses from and that are no sections of the configuration."""
+"""Groups that the command line chooses from but that are no sections of the configuration."""
 HINTS = {
     "Ambiguous value": "-m runs each in turn; a text with commas is put into quotes",
     "No match in the defaults list": "this task has none",
     "does not support sweep type": "an interval(…) is searched: give hydra/sweeper=search, or values with commas",
     "hydra/launcher/submitit": "install it: pip install '.[slurm]' in a clone",
 }
-"""What to do about some of Hydra's errors, by words of theirs."""
+"""Advice for some of Hydra's errors, by words in their messages."""
 FILLED = ("options", "learning_rates", "draws")
-"""Ends of keys that are dictionaries which a user fills."""
+"""Last parts of keys whose value is a dictionary that the user fills."""
 INNER = ("full_key:", "object_type=", "reference_type=")
-"""Beginnings of lines that name objects of OmegaConf's."""
+"""Beginnings of message lines that name internal objects of OmegaConf."""
 
 
 def line_of(error: BaseException) -> str | None:
-    """The one line for an error that a user can mend; None for any other, which keeps its traceback."""
+    """The one line for an error that a user can mend; None for any other error, which keeps its traceback."""
     if isinstance(error, UserError | HydraException | OmegaConfBaseException):
         return describe(error)
-    if isinstance(error, ValidationError):  # of what no configuration gave
+    if isinstance(error, ValidationError):  # a value that came from no configuration
         wrong = error.errors()[0]
         return f"{'.'.join(map(str, wrong['loc']))}={as_given(wrong['input'])}: {wrong['msg']}"
     if isinstance(error, yaml.YAMLError):
         return " ".join(str(error).split())
-    if isinstance(error, OSError) and error.strerror:  # of a file, a folder, a disk that is full or cannot be written
+    if isinstance(error, OSError) and error.strerror:  # a file or folder; a disk that is full or read-only
         return f"{error.filename or 'a file'}: {error.strerror}; make room there, or name another"
-    if isinstance(error, ValueError) and "can be specified" in str(error):  # Hydra's word on flags that exclude others
+    if isinstance(error, ValueError) and "can be specified" in str(error):  # Hydra: flags that exclude each other
         return str(error)
     if type(error).__name__ == "TerminatedWorkerError":  # joblib's
         return "a worker was killed, by the system for want of memory maybe; the same command resumes"
@@ -67,7 +67,7 @@ def describe(error: BaseException) -> str:
         if value.startswith("interval("):
             return f"{error.override}: expected interval(LOW,HIGH), two numbers"
         return f'{error.override}: expected KEY=VALUE; a text with signs is in two quotes: "{key}={quoted(value)}"'
-    # Hydra's search path and OmegaConf's object types say nothing to a user.
+    # Hydra's search path and OmegaConf's object types do not help a user.
     lines = str(error).split("Config search path")[0].splitlines()
     text = " ".join(line.strip() for line in lines if line.strip() and not line.lstrip().startswith(INNER))
     hints = [hint for words, hint in HINTS.items() if words in text]
@@ -75,7 +75,7 @@ def describe(error: BaseException) -> str:
 
 
 def _no_such_key(error: ConfigKeyError | ConfigAttributeError) -> str:
-    """Message for a key that the composed configuration has not."""
+    """Message for a key that the composed configuration does not have."""
     path, section = str(error.full_key or error.key), error.parent_node
     above, _, key = path.rpartition(".")
     if above.endswith(FILLED):
@@ -87,5 +87,5 @@ def _no_such_key(error: ConfigKeyError | ConfigAttributeError) -> str:
 
 
 def quoted(value: str) -> str:
-    """A text as a value on Hydra's command line: one with a comma is no sweep."""
+    """A text quoted for Hydra's command line, so that a comma in it does not start a sweep."""
     return "'" + value.replace("'", "\\'") + "'"

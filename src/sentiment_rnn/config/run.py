@@ -25,10 +25,10 @@ from sentiment_rnn.config.sections import (
 from sentiment_rnn.errors import refuse
 
 SHARED, ARM = 8, 16
-"""Characters at the beginning of an identity that the runs of a sweep share, as a rule; and those that runs share which
-differ in their seed alone."""
+"""How many characters of an identity are usually the same in all runs of a sweep, and how many in runs that differ only
+in their seed."""
 OFTEN_VARIED = ("seed", "encoder", "pooling", "optimizer")
-"""Sections that leave these characters as they are."""
+"""Keys and sections that do not affect the first `SHARED` characters."""
 
 
 @dataclass(config=SCHEMA)
@@ -40,9 +40,9 @@ class RunConfig(Checked):
     seed: Seed
     """Seed of the weights, of dropout and of the order of the data."""
     precision: Literal["auto", "float32", "bfloat16"]
-    """`float32`, `bfloat16` (mixed), or `auto`: bfloat16 where the processor or GPU has it. Without hardware
-    support, bfloat16 is slow, and an LSTM runs in float32. With bfloat16 on a GPU, all recurrent layers but those
-    of minGRU, minLSTM and LRU run in float32, PyTorch's with TF32 (not tried)."""
+    """`float32`, `bfloat16` (mixed), or `auto`: bfloat16 if the processor or GPU supports it. Without hardware
+    support, bfloat16 is slow, and an LSTM runs in float32. With bfloat16 on a GPU, recurrent layers run in float32
+    (PyTorch's with TF32; not tried), except those of minGRU, minLSTM and LRU."""
     task: TaskConfig
     encoder: EncoderConfig
     optimizer: OptimizerConfig
@@ -59,7 +59,7 @@ class RunConfig(Checked):
 
         Args:
             batches: training batches of an epoch, on all devices together.
-            least_steps, patience: what the data ask for then.
+            least_steps, patience: the values of the data, which null stands for.
 
         Returns:
             Training steps of the whole run.
@@ -82,19 +82,19 @@ class RunConfig(Checked):
         return repr([value for key, value in self.settings().items() if key in ("task", "data", "pretrained")])
 
     def settings(self) -> dict[str, Any]:
-        """Keys, as text, and values in plain types, as runs record them; the keys that an encoder has no use for are
-        left out."""
+        """Keys, as text, and values in plain types, as runs record them. Keys that the encoder does not use are left
+        out."""
         plain: dict[str, Any] = json.loads(json.dumps(self, default=vars))
         plain["encoder"] = {key: value for key, value in plain["encoder"].items() if value is not None}
         return plain
 
     def deciding_settings(self) -> dict[str, Any]:
-        """The settings that decide the result, not where files lie or how the run is shown."""
+        """The settings that decide the result. Where files lie and how the run is shown is left out."""
         settings = self.settings()
         for section, keys in self._not_part_of_the_result().items():
             for key in keys:
                 (settings.get(section, {}) if section else settings).pop(key, None)
-        settings["record"] = settings.pop("tracking")["record"]  # a run that leaves more is another
+        settings["record"] = settings.pop("tracking")["record"]  # a run that records more counts as another run
         del settings["study"]
         return settings
 
@@ -102,8 +102,8 @@ class RunConfig(Checked):
         """Digest of what decides the result: configuration, data and code. Equal identities are the same experiment,
         whatever the name of the sweep.
 
-        Its first characters, `SHARED`, say what most sweeps do not vary: a store finds the runs of a sweep by them.
-        Those up to `ARM` say all but the seed.
+        The first `SHARED` characters depend only on what most sweeps do not vary: a store finds the runs of a sweep by
+        them. The first `ARM` characters depend on everything but the seed.
         """
         settings = self.deciding_settings()
         shared = {key: value for key, value in settings.items() if key not in OFTEN_VARIED}
@@ -133,7 +133,7 @@ class TextConfig(RunConfig):
     embedding: EmbeddingConfig
 
     def settle_epochs(self, batches: int, least_steps: int = 0, patience: int = 0) -> int:
-        """The same, by what the data ask for."""
+        """The same, with the `least_steps` and `patience` of the data."""
         return super().settle_epochs(batches, self.data.least_steps, self.data.patience)
 
     @property
@@ -153,11 +153,11 @@ class ReviewConfig(TextConfig):
     task: ReviewTaskConfig
     pooling: PoolingConfig
     pretrained: str | None = None
-    """Model that a classifier starts from, with its vocabulary: the id, or its beginning, of a run (of
-    `task=language_model`, say), a registered model, the folder of a packaged one, or a sweep: its run of the same
-    encoder and seed, or its only one of this encoder. Null draws all weights."""
+    """Model that a classifier starts from, with its vocabulary: a run (its id or the beginning of it; for example one
+    of `task=language_model`), a registered model, the folder of a packaged model, or a sweep. Of a sweep it takes the
+    run with the same encoder and seed, or the only run with this encoder. Null draws all weights."""
     pretrained_digest: str | None = None
-    """Digest of what `pretrained` names. A run records it, and refuses a model with another."""
+    """Digest of the model that `pretrained` names. A run records it, and refuses a model with another digest."""
 
     def __post_init__(self) -> None:
         if self.pretrained_digest and not self.pretrained:
@@ -175,7 +175,7 @@ class ReviewConfig(TextConfig):
 
 @dataclass(config=SCHEMA)
 class LanguageModelConfig(TextConfig):
-    """One run that learns what the next word of a text is."""
+    """One run that learns to predict the next word of a text."""
 
     task: LanguageModelTaskConfig
 

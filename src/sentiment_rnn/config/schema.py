@@ -1,4 +1,4 @@
-"""What the sections of the configuration share: kinds of values with their bounds, and the one line for a wrong one.
+"""Shared by the sections of the configuration: types of values with their bounds, and error lines for wrong values.
 
 A section is a dataclass of pydantic's. Its annotations say what a value may be, and the docstring below a key what it
 means; error lines, `train --help` and docs/configuration.md are made from these.
@@ -24,17 +24,17 @@ SCHEMA = ConfigDict(
 )
 """Settings of every section."""
 OPEN = SCHEMA | ConfigDict(extra="allow")
-"""Those of a section whose further keys are the arguments of the class that it names."""
+"""Settings of a section that takes further keys: the arguments of the class that it names."""
 
 NOT_GIVEN = "???"
-"""What Hydra takes for a value that has to be given."""
+"""Hydra's mark for a value that must be given."""
 LARGEST = 2**31 - 1
 """A packaged model holds some of these numbers in 32 bits."""
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
 Vocabulary = Annotated[int, Field(ge=3, le=LARGEST)]
 Width = Annotated[int, Field(ge=1, le=2**16)]
-"""Of a vector: more would be matrices that no memory holds."""
+"""Width of a vector. A larger one would need matrices that fit into no memory."""
 Few = Annotated[int, Field(ge=1, le=1024)]
 """Layers, threads, devices and the like."""
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -48,13 +48,13 @@ Name = Annotated[str, Field(min_length=1)]
 
 
 def in_words(expected: str, pattern: str | None = None) -> Any:
-    """Metadata of a value whose schema says in words what is expected, and of a text the pattern that it matches."""
+    """Metadata of a value: what is expected, in words, and for a text the pattern that it must match."""
     return Field(pattern=pattern, json_schema_extra={"expected": expected})
 
 
 @dataclass(config=SCHEMA)
 class Checked:
-    """Base of the sections: a boolean is no number."""
+    """Base of the sections; refuses a boolean where a number is expected."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -70,7 +70,7 @@ def validated(kind: type[Section], settings: Mapping[str, Any], section: str = "
 
     Args:
         section: its key in the configuration, for messages.
-        lenient: take keys that are not declared as they are.
+        lenient: keep keys that are not declared, instead of refusing them.
 
     Raises:
         UserError: a key is not declared, or not given, or its value is not what the schema expects.
@@ -82,7 +82,7 @@ def validated(kind: type[Section], settings: Mapping[str, Any], section: str = "
 
 
 def defaults_of(kind: Any) -> dict[str, Any]:
-    """The keys of a class and their defaults as Hydra composes them, in plain types; `???` where there is none."""
+    """The keys of a class and their defaults as Hydra composes them, in plain types; `???` for a key without one."""
     return {
         key: defaults_of(declared.annotation) if is_dataclass(declared.annotation)
         else NOT_GIVEN if declared.is_required()
@@ -92,7 +92,7 @@ def defaults_of(kind: Any) -> dict[str, Any]:
 
 
 def keys_of(kind: Any, prefix: str = "") -> dict[str, dict[str, Any]]:
-    """Each key of a class by its whole name, with its JSON schema: bounds, choices, and the meaning (`description`)."""
+    """The JSON schema of each key of a class, by full name: bounds, choices, and the meaning (`description`)."""
     keys: dict[str, dict[str, Any]] = {}
     properties = TypeAdapter(kind).json_schema()["properties"]
     for key, declared in kind.__pydantic_fields__.items():
@@ -104,13 +104,13 @@ def keys_of(kind: Any, prefix: str = "") -> dict[str, dict[str, Any]]:
 
 
 def _meaning(kind: Any, key: str) -> str:
-    """The docstring below a key, which pydantic reads of a class's own keys and not of those of its bases."""
+    """The docstring below a key, also of a key in a base class, which pydantic does not read."""
     declared = (getattr(base, "__pydantic_fields__", {}).get(key) for base in kind.__mro__)
     return " ".join(next(own.description for own in declared if own and own.description).split())
 
 
 def expected(declared: Mapping[str, Any]) -> str:
-    """What values a part of a JSON schema takes, in words."""
+    """The values that a part of a JSON schema allows, in words."""
     if "expected" in declared:
         return str(declared["expected"])
     if "anyOf" in declared:
@@ -135,7 +135,7 @@ def _number(limit: float) -> str:
 
 
 def _line_of(error: Mapping[str, Any], kind: type[Any], settings: Mapping[str, Any], section: str) -> str:
-    """The one line for what pydantic found wrong with settings."""
+    """The line for an error that pydantic found in settings."""
     *above, key = map(str, error["loc"])
     path = ".".join(filter(None, [section, *above, key]))
     if error["type"] == "missing":
@@ -149,8 +149,8 @@ def _line_of(error: Mapping[str, Any], kind: type[Any], settings: Mapping[str, A
 
 
 def _walk(kind: Any, value: Any, steps: Sequence[str]) -> tuple[list[str], dict[str, Any], Any]:
-    """As many of these steps into a class's schema as lead to a key (an item of a list has none); the schema there, and
-    the value."""
+    """Follow steps into a class's schema as far as they lead to a key (a list's items have no keys). Returns the steps
+    that were followed, and the schema and the value there."""
     declared = schema = TypeAdapter(kind).json_schema()
     walked: list[str] = []
     for step in steps:

@@ -51,12 +51,12 @@ class ReviewTaskConfig(TaskConfig):
     """ε, length of the perturbation of an embedded review that raises its loss most (adversarial training; Miyato et
     al. 2017), in standard deviations of the vectors' elements. The perturbed loss is added. 0: none."""
     virtual: Weight = 0.0
-    """The same of the perturbation that changes the prediction most, whatever the label (virtual adversarial training);
-    the divergence of the two predictions is added."""
+    """ε of virtual adversarial training, in the same unit: length of the perturbation that changes the prediction most,
+    whatever the label. The divergence of the two predictions is added to the loss. 0: none."""
     ngrams: Count = 0
-    """Tokens of the longest n-gram of a linear classifier (Wang & Manning 2012; Mesnil et al. 2015) that judges
-    together with the network. It is trained when the network is done; validation chooses the weight of each. 0: the
-    network judges alone."""
+    """Tokens of the longest n-gram of a linear classifier (Wang & Manning 2012; Mesnil et al. 2015) whose logit is
+    combined with the network's. It is trained after the network; validation chooses the weight of each. 0: only the
+    network judges."""
 
 
 @dataclass(config=SCHEMA)
@@ -64,8 +64,8 @@ class LanguageModelTaskConfig(TaskConfig):
     """The next word of texts."""
 
     samples: Count
-    """Words, drawn for each batch, that stand for all in a training step of a language model (sampled softmax); 0 takes
-    all. Validation is over all words either way."""
+    """Words of the sampled softmax in a training step of a language model, drawn anew for each batch; 0 uses all words.
+    Validation always uses all words."""
 
 
 @dataclass(config=SCHEMA)
@@ -75,19 +75,19 @@ class SequenceTaskConfig(TaskConfig):
     name: Literal["adding", "copying", "parity"]
     """`adding` (Hochreiter & Schmidhuber 1997), `copying` (Arjovsky et al. 2016) or `parity`."""
     steps: Steps
-    """The length of a sequence to add, or of bits; or how long symbols must be kept before they are asked for."""
+    """Length of the sequence for adding and parity; for copying, the steps for which symbols must be remembered."""
     symbols: Few | None
-    """Symbols to copy; null: adding and parity have none."""
+    """Number of symbols to copy; null for adding and parity, which have none."""
     alphabet: Alphabet | None
-    """Symbols to draw from; null: adding and parity have none."""
+    """Number of different symbols to draw from; null for adding and parity, which have none."""
     batch_size: Size
     """Sequences in a batch."""
     batches: Size
     """Training batches in an epoch, each of new sequences."""
     test_sequences: Size
-    """Sequences to validate on, and as many others to test on; whole batches, so perhaps some more."""
+    """Sequences to validate on, and as many others to test on; rounded up to whole batches."""
     test_steps: Steps | None = None
-    """The same as `steps` of the test sequences, to test at another length than that of training; null: `steps`."""
+    """`steps` of the test sequences, to test at another length than in training; null: the same as `steps`."""
 
     def __post_init__(self) -> None:
         for key in ("symbols", "alphabet"):
@@ -115,34 +115,34 @@ class DataConfig(Checked):
     """Reviews, and how they are tokenized and batched. The source's class, `_target_`, has further keys: its fields."""
 
     places: ClassVar[tuple[str, ...]] = ()
-    """Further keys that say where the reviews lie, which changes no result."""
+    """Further keys that say where the reviews lie. They do not change the result."""
 
     _target_: str
     """The source's class, importable."""
     name: Name
     """Its name in overrides and in MLflow."""
     directory: Annotated[Name, AfterValidator(lambda folder: str(Path(folder).expanduser()))]
-    """Folder of downloads and of the token cache; made when needed."""
+    """Folder of downloads and of the token cache; created when needed."""
     batch_size: Size
     """Reviews in a training batch, on each device."""
     eval_batch_size: Size
     """Reviews in a validation, test or prediction batch."""
     max_tokens: Size
-    """Longest part of a review that is read, in tokens."""
+    """Most tokens of a review that are read; the rest is cut off."""
     keep: Keep
-    """Which part that is: `head`, `tail` or `both` (half from each end)."""
+    """Which part of a longer review is read: `head`, `tail` or `both` (half from each end)."""
     vocabulary_size: Vocabulary
-    """Entries of the vocabulary at most, `<pad>` and `<unk>` included."""
+    """Most entries of the vocabulary, `<pad>` and `<unk>` included."""
     minimum_frequency: Size
-    """Times a token must occur in the training part to enter the vocabulary."""
+    """How often a token must occur in the training part to enter the vocabulary."""
     shuffle_span: Count = 0
-    """Tokens of the stretches within which the words that are read are shuffled, for each text in one random order that
-    stays the same; 0 leaves them in order, and `max_tokens` or more shuffles all."""
+    """Length in tokens of the stretches in which the words of a text are shuffled. Each text has one random order, the
+    same in every epoch and run. 0 does not shuffle; `max_tokens` or more shuffles the whole text."""
     tokenizer: Name = "basic_english"
     """How a text is split into tokens: a name that torchtext's `get_tokenizer` knows, or the import path of
     a function from a text to its tokens, marked by `sentiment_rnn.data.tokenizer.tokenizer`."""
     least_steps: Count = 0
-    """Training steps that `trainer.epochs=null` makes at least, in whole epochs."""
+    """Least number of training steps with `trainer.epochs=null`, rounded up to whole epochs."""
     patience: Count = 0
     """Epochs without a better validation score after which `trainer.patience=null` stops; 0 never stops early."""
 
@@ -177,9 +177,9 @@ DESCRIBING = ("_target_", "name", "label", "color")
 class EncoderConfig(Checked):
     """The recurrent (or not) net between embedding and pooling.
 
-    The keys behind `color` are arguments of recurrent encoders. All encoders share them, so that one override reaches
-    every encoder of a sweep; null where the class has no such argument, and then neither logged nor part of a run's
-    identity. An encoder whose class has arguments of other names has keys of those names (`config.components`).
+    The keys after `color` are arguments of recurrent encoders. All encoders share them, so that one override reaches
+    every encoder of a sweep. A key is null if the class has no such argument; it is then neither logged nor part of a
+    run's identity. A class with further arguments has further keys of the same names (`config.components`).
     """
 
     _target_: str
@@ -199,32 +199,32 @@ class EncoderConfig(Checked):
     dropout: Probability | None = None
     """Dropout between layers; a net of one layer has none."""
     recurrent_init: Literal["orthogonal", "identity", "uniform"] | None = None
-    """Initialization of the recurrent weights: `orthogonal` or `identity`; or `uniform`, PyTorch's of
-    all weights, but for gates that `forget_bias` or `chrono_steps` starts."""
+    """Initialization of the recurrent weights: `orthogonal` or `identity`; or `uniform`, PyTorch's
+    initialization of all weights, except gates that `forget_bias` or `chrono_steps` initializes."""
     recurrent_gain: Gain | None = None
-    """Factor of the initial recurrent weights."""
+    """Factor by which the initial recurrent weights are multiplied."""
     forget_bias: float | None = None
     """Initial bias of the forget gate: at 1, σ(1) = 0.73 of the cell is kept at each step."""
     chrono_steps: ChronoSteps | None = None
-    """Steps over which chrono initialization (Tallec & Ollivier 2018) spreads the units' memories; 0: gates start as
-    usual, or at `forget_bias`."""
+    """Time scale of chrono initialization (Tallec & Ollivier 2018): the steps over which the units' memories are
+    spread. 0: no chrono initialization."""
     gradient_steps: Count | None = None
-    """Tokens at a review's end that the gradient reaches; 0 or null: all. Not for a language model, which learns at
-    each token."""
+    """Tokens at a review's end that the gradient reaches (truncated backpropagation); 0 or null: all. Not for a
+    language model, which learns at each token."""
     detach: Literal["none", "cell", "hidden"] | None = None
-    """A way back that an LSTM's gradient does not take: `cell` (from C_t to C_{t-1}) or `hidden` (to h_{t-1}). `none`
-    or null: it takes both."""
+    """Path of an LSTM's gradient that is cut: `cell` (from C_t to C_{t-1}) or `hidden` (to h_{t-1}). `none` or null:
+    neither."""
 
     def label_with(self, overrides: Iterable[str]) -> str:
-        """The label, or the name where there is none, or where these overrides change the encoder and give no label:
-        that of its file describes another one then."""
+        """The label. The name instead if there is no label, or if these overrides change the encoder without giving a
+        label: the label in the file then describes another encoder."""
         keys = {override.lstrip("+").partition("=")[0] for override in overrides} - {"encoder.color"}
         described = "encoder.label" in keys or not any(key.startswith("encoder.") for key in keys)
         return self.label if self.label and described else self.name
 
     @property
     def settings(self) -> dict[str, Any]:
-        """`_target_`, `name` and the arguments of the class that are given: what the model is built from."""
+        """The settings from which the model is built: `_target_`, `name` and the given arguments of the class."""
         return {key: value for key, value in vars(self).items() if value is not None and key not in ("label", "color")}
 
 
@@ -246,7 +246,7 @@ def _ordered(bounds: list[float]) -> list[float]:
     return bounds
 
 
-# Each within the bounds of the key that a draw sets.
+# Each bound lies within the bounds of the key that a draw sets.
 Rates = Annotated[
     list[Rate], AfterValidator(_ordered), in_words("two numbers above 0 and at most 1,000, the lower one first")
 ]
@@ -262,11 +262,12 @@ class OptimizerConfig(Checked):
     _target_: str
     """A torch optimizer's class, importable."""
     learning_rate: Rate | None = None
-    """Peak of the schedule; null takes that of a draw, the one in `learning_rates`, or `default_learning_rate`."""
+    """Peak learning rate of the schedule; null takes that of the draw, else the encoder's in `learning_rates`, else
+    `default_learning_rate`."""
     learning_rates: dict[str, Rate] = Field(default_factory=dict)
     """Learning rates chosen on validation, by the encoder's name."""
     default_learning_rate: Rate
-    """The learning rate of an encoder for which none was chosen."""
+    """Learning rate of an encoder for which none was chosen."""
     weight_decay: Weight
     """Weight decay, on matrices only (no biases, no embedding): decoupled with AdamW, an L2 penalty with SGD."""
     options: dict[str, Any] = Field(default_factory=dict)
@@ -275,27 +276,27 @@ class OptimizerConfig(Checked):
     """Arguments of the class for the embedding; they override `options` there. `lr` is the embedding's own learning
     rate, the peak of its schedule."""
     encoder_options: dict[str, Any] = Field(default_factory=dict)
-    """The same for the encoder; the head is left with `learning_rate` and `options`."""
+    """Arguments of the class for the encoder, likewise. The head keeps `learning_rate` and `options`."""
     schedule: Literal["one_cycle", "constant"]
     """`one_cycle` (Smith & Topin 2017) or `constant`."""
     warmup_fraction: Fraction
-    """Part of the steps in which the one-cycle rate rises."""
+    """Part of the steps during which the one-cycle rate rises."""
     gradient_clip_norm: Weight
-    """Largest norm of the whole gradient; 0 does not clip."""
+    """Norm to which the whole gradient is clipped; 0 does not clip."""
 
     draw: Count | None = None
-    """Number of a draw of a random search, 0, 1, …; it gives `learning_rate` and `gradient_clip_norm`, to two digits,
-    whatever norm is given. Null takes the one in `draws`, or none."""
+    """Number of a draw of a random search, 0, 1, …. It sets `learning_rate` and `gradient_clip_norm`, to two digits,
+    and overrides a given norm. Null takes the encoder's draw in `draws`, or none."""
     draws: dict[str, Count | None] = Field(default_factory=dict)
-    """Draws chosen on validation, by the encoder's name; a given `learning_rate` leaves them out. Null says that the
-    search has not chosen yet, and the run is refused."""
+    """Draws chosen on validation, by the encoder's name; ignored if `learning_rate` is given. Null means that the
+    search has not chosen yet; the run is then refused."""
     draw_learning_rate: Rates = Field(default_factory=lambda: [1e-4, 3e-2])
-    """Lowest and highest learning rate of a draw, which is uniform in its logarithm."""
+    """Lowest and highest learning rate of a draw; its logarithm is uniform."""
     draw_clip_norm: Norms = Field(default_factory=lambda: [0.1, 10.0])
-    """Lowest and highest `gradient_clip_norm` of a draw, which is uniform in its logarithm."""
+    """Lowest and highest `gradient_clip_norm` of a draw; its logarithm is uniform."""
 
     def settled(self, encoder: str) -> "OptimizerConfig":
-        """With the learning rate, and the norm to clip at, that an encoder gets.
+        """This configuration with the learning rate and the clipping norm of an encoder filled in.
 
         Raises:
             UserError: both `draw` and `learning_rate` are given, or the encoder's draw has not been chosen yet.
@@ -318,13 +319,13 @@ class OptimizerConfig(Checked):
 
 
 def _log_uniform(random: Random, bounds: list[float]) -> float:
-    """Between the two bounds, uniform in its logarithm (Bergstra & Bengio 2012), to two digits."""
+    """A number between the two bounds, its logarithm uniform (Bergstra & Bengio 2012), rounded to two digits."""
     return float(f"{math.exp(random.uniform(*map(math.log, bounds))):.2g}")
 
 
 EPOCHS, MOST_EPOCHS = 4, 200
-"""Epochs of a run that was given no number, at least and at most."""
-# Those that are refused copy this process, and two would use one connection to the store.
+"""Least and most epochs of a run with `trainer.epochs=null`."""
+# The refused strategies copy this process: two processes would then use one connection to the store.
 Strategy = Annotated[
     str, in_words("a strategy that starts processes of its own, such as ddp", "^(?!.*(fork|spawn|notebook))")
 ]
@@ -343,34 +344,34 @@ class TrainerConfig(Checked):
     strategy: Strategy
     """Lightning's strategy: `auto`, `ddp`, …; none that forks, spawns or shards weights."""
     threads: Few | None
-    """Processor threads of this run; null divides the cores that a scheduler assigned, or else the machine's, among
-    devices and jobs. `encoder=bag` sets 1."""
+    """Processor threads of this run. Null divides the cores among devices and jobs: those that a scheduler assigned,
+    else all of the machine. `encoder=bag` sets 1."""
     jobs_at_once: Few | None = None
-    """Runs that share these cores; null takes what a sweep's launcher says, and 1 for a single run."""
+    """Runs that share these cores; null takes the number from a sweep's launcher, and 1 for a single run."""
     epochs: Size | None
-    """Passes over the training data at most. Null takes 4, or as many as make `data.least_steps`, up to 200; a run
+    """Most passes over the training data. Null takes 4, or as many as `data.least_steps` needs, up to 200; a run
     records the number."""
     patience: Count | None
     """Epochs without a better validation score after which training stops; 0 never stops early. Null takes
     `data.patience`; a run records the number."""
     target_score: Weight | None = None
-    """Validation score (0.95, say, of accuracy) that ends training once two epochs in a row reach it; null trains all
-    epochs."""
+    """Validation score, such as an accuracy of 0.95, that ends training when two epochs in a row reach it; null trains
+    all epochs."""
     tested_epoch: Literal["best", "last"] = "best"
-    """Whose weights are tested and packaged: the `best` on validation, the first of equals, or the `last`. Runs are
-    ranked by their best validation score either way."""
+    """The epoch whose weights are tested and packaged: the `best` on validation (of ties the first) or the `last`. Runs
+    are always ranked by their best validation score."""
     keep_epochs: bool
-    """Keep a checkpoint of every epoch, not of the best and the last alone."""
+    """Keep a checkpoint of every epoch, not only of the best and the last."""
     checkpoint_minutes: Weight
-    """Minutes of training within an epoch after which a checkpoint is written, from which an interrupted run resumes; 0
-    writes one after each epoch alone. A signal that ends the run (Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2) writes one
+    """Minutes between two checkpoints within an epoch; an interrupted run resumes from the last one. 0 writes
+    checkpoints only after each epoch. A signal that ends the run (Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2) writes one
     too."""
     log_every_n_steps: Size
     """Steps between two points of the training curves."""
     progress_bar: bool
     """Show a progress bar on a terminal."""
     limit_batches: Count = 0
-    """Batches of an epoch, of validation and of test at most; 0 takes all."""
+    """Most batches of an epoch, of validation and of test; 0 takes all."""
 
     @property
     def processes(self) -> int:
@@ -390,20 +391,21 @@ class TrackingConfig(Checked):
     uri: str | None
     """Address of an MLflow server, or of an SQLite file (`sqlite:///…`); null is SQLite in `directory`."""
     directory: Name
-    """Folder of the default store, its artifacts, and all checkpoints. A run resumes where this folder is."""
+    """Folder of the default store, its artifacts, and all checkpoints. Only a machine with this folder can resume a
+    run."""
     experiment: Name
-    """MLflow experiment; made when it is missing."""
+    """MLflow experiment; created if it is missing."""
     system_metrics: bool = True
-    """Record use of processor, memory, disk and, with the extra `gpu`, NVIDIA cards."""
+    """Record the use of processor, memory, disk and, with the extra `gpu`, of NVIDIA cards."""
     record: Literal["full", "results"] = "full"
-    """Records that a run leaves. `full`: all. `results`, for sweeps of many small runs: no figures, mistakes or
-    packaged model, so that no command predicts with it. A language model is packaged all the same."""
+    """What a run records. `full`: everything. `results`, for sweeps of many small runs: no figures, no mistakes and no
+    packaged model, so no command can predict with the run. A language model is always packaged."""
     search_trial: Count | None = None
-    """Number of the run among the trials of a search; a search tells its jobs."""
+    """Number of the run among the trials of a search; set by the search."""
 
     @property
     def records_all(self) -> bool:
-        """Whether a run leaves more than its results and its weights."""
+        """Whether a run records more than its results and its weights."""
         return self.record == "full"
 
 
@@ -417,15 +419,16 @@ class SearchConfig(Checked):
     """With `hydra/sweeper=search`: `tpe` (tree-structured Parzen estimator, Bergstra et al. 2011; the first ten trials
     are random) or `random`."""
     trials: Size
-    """With `hydra/sweeper=search`: trials in all, those of an interrupted search included."""
+    """With `hydra/sweeper=search`: number of all trials, including those before an interruption."""
     seed: Seed
     """With `hydra/sweeper=search`: seed of the proposals; `seed` is that of the runs."""
     pruning: Literal["median", "halving"] | None
-    """With `hydra/sweeper=search`: end a trial early whose validation is worse than the `median` of the earlier ones
-    at that epoch, or by successive `halving` (Li et al. 2020); null, or several devices, let all train to their end."""
+    """With `hydra/sweeper=search`: end a trial early if its validation score is worse than the `median` of the earlier
+    trials at that epoch, or by successive `halving` (Li et al. 2020). With null, or on several devices, no trial ends
+    early."""
     at_once: Few | None
     """With `hydra/sweeper=search`: trials that are proposed and launched together; null: the `n_jobs` of
     `hydra/launcher=joblib`, and 1 with every other launcher."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """With `hydra/sweeper=search`: a part of the space, for a YAML file: values by key. The command line overrides
-    it."""
+    """With `hydra/sweeper=search`: a part of the search space, as values by key in a YAML file. The command line
+    overrides it."""

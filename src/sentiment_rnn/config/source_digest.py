@@ -1,9 +1,9 @@
-"""The digest of what Python source does: the same under every Python, whatever its comments, docstrings and layout.
+"""Digest of what Python source does: the same in every version of Python, and blind to comments, docstrings and layout.
 
-It is taken of the syntax tree: the kind of each node, and its fields. (`ast.dump` leaves out other things in each
-Python.) From 3.10 to 3.14 the tree has changed in two ways. Kinds of nodes and fields came for syntax that 3.10 cannot
-read; in its source these fields are empty, and empty fields are left out here. And what stands between the braces of an
-f-string may come in several pieces; it is written here as one.
+It is computed from the syntax tree: the kind of each node, and its fields. (`ast.dump` omits different things in
+different versions.) From Python 3.10 to 3.14 the tree has changed in two ways. First, new syntax brought new kinds of
+nodes and fields. In source that 3.10 can read, these fields are empty, and empty fields are left out here. Second, the
+part of an f-string between braces may come in several pieces; here it is written as one.
 """
 
 import ast
@@ -29,7 +29,7 @@ def _described(value: Any) -> str:
         return f"{type(value).__name__}({given})"
     if isinstance(value, list):
         return f"[{', '.join(_described(one) for one in value if not _is_text(one))}]"
-    # Of a text ASCII alone: `repr` depends on a Python's tables of Unicode.
+    # Text is written in ASCII: `repr` would depend on the Unicode tables of the Python version.
     return f"{type(value).__name__} {json.dumps(value) if isinstance(value, str) else repr(value)}"
 
 

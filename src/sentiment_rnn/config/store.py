@@ -1,4 +1,4 @@
-"""The schema of `conf/` as Hydra knows it, and what its files hold."""
+"""Registers the schema of `conf/` with Hydra, and lists the contents of its files."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from sentiment_rnn.errors import UserError
 
 
 def register_schema() -> None:
-    """Make the schema's keys and defaults known to the YAML files that name them, `/schema/reviews` say: a key that no
-    file has then needs no `+` on the command line."""
+    """Register the schema's keys and defaults under names such as `/schema/reviews`, for the YAML files. Then a key
+    that is in no file needs no `+` on the command line."""
     store = ConfigStore.instance()
     kinds = {"reviews": ReviewConfig, "language_model": LanguageModelConfig, "sequences": SequenceConfig}
     for name, kind in kinds.items():
@@ -40,9 +40,9 @@ def run_config(*overrides: str) -> Any:
 
 
 def check_choice(override: str) -> None:
-    """Raise `UserError` for an override that gives a group no choice, `encoder=null`, or several, `encoder=[rnn,lstm]`:
-    Hydra would merge these into one. An experiment may be left out, or be put together of several; what a function of
-    Hydra's says, `encoder=glob([r*,l*])`, is looked at job by job."""
+    """Raise `UserError` for an override that gives a group no choice, `encoder=null`, or several, `encoder=[rnn,lstm]`,
+    which Hydra would merge into one. An experiment may be left out, or combine several. An override that uses a
+    function of Hydra, `encoder=glob([r*,l*])`, is checked job by job."""
     group, equals, value = override.lstrip("+").partition("=")
     if not group.strip():
         raise UserError(f"{override}: expected KEY=VALUE")
@@ -55,7 +55,7 @@ def check_choice(override: str) -> None:
 
 
 def groups() -> list[str]:
-    """The groups of `conf/` of which a run is put together."""
+    """The groups of `conf/` that make up a run."""
     return sorted(path.name for path in Path(CONFIGURATION).iterdir() if path.is_dir() and path.name != "hydra")
 
 

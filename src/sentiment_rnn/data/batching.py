@@ -34,11 +34,11 @@ class Batch(NamedTuple):
 
 
 class Reviews(Dataset[Batch]):
-    """A split that gives a whole batch for a list of indices, each review cut to `max_tokens`.
+    """A split as a dataset that returns a whole batch for a list of indices, each review cut to `max_tokens`.
 
     Args:
         keep: `head` reads the first tokens, `tail` the last, `both` the first half and the last half.
-        shuffle_span: tokens of the stretches that are shuffled, 0 for none: see `shuffled`.
+        shuffle_span: length in tokens of the stretches that are shuffled, 0 for none: see `shuffled`.
     """
 
     def __init__(self, split: Split, max_tokens: int, keep: str, shuffle_span: int = 0) -> None:
@@ -52,7 +52,7 @@ class Reviews(Dataset[Batch]):
         return len(self.split)
 
     def tokens_of(self, index: int) -> np.ndarray:
-        """int32 [length], the tokens of one review that are read, in the order in which they are."""
+        """int32 [length], the tokens of one review that are read, in reading order."""
         tokens = self.split.tokens[self.split.offsets[index] : self.split.offsets[index + 1]]
         read = cut(tokens, self.max_tokens, self.keep)
         return shuffled(read, self.shuffle_span) if self.shuffle_span else read
@@ -71,7 +71,7 @@ class Reviews(Dataset[Batch]):
 
 
 def cut(tokens: np.ndarray, max_tokens: int, keep: str) -> np.ndarray:
-    """The `max_tokens` of an array that are read: its `head`, its `tail`, or half from `both` ends."""
+    """The part of an array that is read, at most `max_tokens`: its `head`, its `tail`, or half from `both` ends."""
     if len(tokens) <= max_tokens:
         return tokens
     if keep == "head":
@@ -81,10 +81,9 @@ def cut(tokens: np.ndarray, max_tokens: int, keep: str) -> np.ndarray:
 
 
 def shuffled(tokens: np.ndarray, span: int) -> np.ndarray:
-    """The same tokens, int32 [T], each stretch of `span` in a random order; stretches count from the end.
+    """The same tokens, int32 [T], with each stretch of `span` tokens in random order; stretches count from the end.
 
-    The order depends on the tokens alone. A text is thus read in one order by every run and in every epoch, as it is
-    without shuffling.
+    The order depends only on the tokens, so every run reads a text in the same order in every epoch.
     """
     random = np.random.RandomState(zlib.crc32(tokens.astype("<i4").tobytes()))  # its stream is the same in every NumPy
     stretch = (len(tokens) - 1 - np.arange(len(tokens))) // span
@@ -92,17 +91,17 @@ def shuffled(tokens: np.ndarray, span: int) -> np.ndarray:
 
 
 class LengthBuckets(Sampler[list[int]]):
-    """Indices of one batch after another, each of reviews of similar length.
+    """Yields the indices of one batch after another; the reviews of a batch have similar lengths.
 
-    For training, lengths are blurred with noise before they are sorted, and the batches come in random order. Both are
-    drawn anew in every epoch, from the seed and the epoch alone. So every process of a distributed run draws the same
-    plan and takes its own batches from it.
+    For training, reviews are sorted by their lengths plus noise, and the batches come in random order. Noise and order
+    are drawn anew in every epoch, from the seed and the epoch alone. So every process of a distributed run draws the
+    same plan and takes its own batches from it.
 
     Args:
         lengths: int [N].
         shuffle: training order; otherwise from the longest to the shortest, for the least padding.
-        rank, world_size: this process and their number. In training each takes equally many batches (the plan
-            wraps around, so that no review is left out); otherwise every review is in one batch of one process.
+        rank, world_size: number of this process, and of all processes. In training each takes equally many batches (the
+            plan wraps around, so that no review is left out); otherwise every review is in one batch of one process.
     """
 
     def __init__(
@@ -116,7 +115,7 @@ class LengthBuckets(Sampler[list[int]]):
         world_size: int = 1,
     ) -> None:
         self.lengths = lengths
-        # Lightning refuses a process without a batch, so a small split is cut into one for each at least.
+        # Lightning refuses a process without a batch, so a small split has at least one batch for each process.
         self.batch_size = batch_size if shuffle else min(batch_size, max(1, len(lengths) // world_size))
         self.shuffle = shuffle
         self.seed = seed

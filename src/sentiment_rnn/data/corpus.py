@@ -9,7 +9,7 @@
     train.names.txt                       a line a review
     validation.* test.*
 
-The texts of a source that nobody has labelled are a corpus of their own, of one part, `unlabelled`.
+Texts without labels are a corpus of their own, with a single part, `unlabelled`.
 """
 
 import functools
@@ -47,12 +47,12 @@ _FORMAT = 7
 _ABOUT = "about.json"
 _ARRAYS = ("tokens", "offsets", "labels", "ratings", "lags")
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError)
-"""What reading a corpus raises that is not there, or damaged."""
+"""Errors from reading a corpus that is missing or damaged."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """The reviews of one split, as arrays that lie on disk."""
+    """The reviews of one split, as memory-mapped arrays."""
 
     tokens: np.ndarray
     """int32 [all tokens]."""
@@ -69,7 +69,7 @@ class Split:
 
     @classmethod
     def of(cls, documents: Sequence[Sequence[int] | np.ndarray], reviews: Sequence[Review] = ()) -> "Split":
-        """The token ids of reviews, in memory; of texts that nobody has labelled without `reviews`."""
+        """A split in memory, from token ids; without `reviews` if the texts have no labels."""
         reviews = reviews or [Review("", label=0, rating=0, group="", name="")] * len(documents)
         return cls(
             tokens=np.concatenate([np.asarray(ids, dtype=np.int32) for ids in documents]),
@@ -81,7 +81,7 @@ class Split:
         )
 
     def joined(self, other: "Split") -> "Split":
-        """These reviews and then others, in memory."""
+        """These reviews, followed by others, in memory."""
         arrays = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _ARRAYS}
         arrays["offsets"] = np.concatenate([self.offsets, self.offsets[-1] + other.offsets[1:]])
         return Split(**arrays, names=self.names + other.names)
@@ -95,8 +95,8 @@ class Split:
         return np.diff(self.offsets)
 
     def documents(self) -> list[np.ndarray]:
-        """int32 [T], N times: the token ids of each review, in memory."""
-        # Copied at once: a slice of a mapped file takes ten times as long as one of an array.
+        """The token ids of each of the N reviews, int32 [T], in memory."""
+        # The whole file is copied first: slicing a mapped file takes ten times as long as slicing an array.
         return np.split(np.array(self.tokens), self.offsets[1:-1])
 
 
@@ -109,21 +109,21 @@ class Corpus:
     tokenizer: Tokenizer
     splits: dict[str, Split]
     notes: tuple[str, ...]
-    """Remarks of its source, and on its vocabulary, for the person who starts a run."""
+    """Remarks on its source and its vocabulary, for the person who starts a run."""
 
 
 def load_corpus(
     source: Source, config: DataConfig, tokenizer: Tokenizer | None = None, unlabelled: bool = False
 ) -> Corpus:
-    """The tokenized corpus of `source`, from the cache, or made and cached now.
+    """The tokenized corpus of `source`, read from the cache, or made and cached now.
 
-    Jobs that start together make it once: the first holds a lock, the others wait for it. It is written under a
-    temporary name and renamed when complete, so a kill leaves nothing that a later run would take for a corpus. One
-    that is damaged is made anew.
+    Jobs that start together make it once: the first holds a lock, the others wait for it. The corpus is written under a
+    temporary name and renamed when complete, so a killed job leaves no incomplete corpus. A damaged corpus is made
+    anew.
 
     Args:
-        tokenizer: that of another model, or of another part; None builds a vocabulary from the training part.
-        unlabelled: the texts without a label of a `TextSource`, instead of the splits.
+        tokenizer: the tokenizer of another model or part; None builds a vocabulary from the training part.
+        unlabelled: read the texts without labels of a `TextSource`, instead of the splits.
 
     Raises:
         UserError: the source is not what it should be, or the cache cannot be written.
@@ -132,15 +132,15 @@ def load_corpus(
         fingerprint = source.fingerprint()
         cache = Path(config.directory) / "tokens"
         folder = cache / _key(fingerprint, config, tokenizer, unlabelled)
-        with suppress(*UNREADABLE):  # no lock, since it may lie where this user can only read
+        with suppress(*UNREADABLE):  # without a lock, since the folder may be read-only for this user
             return _open(folder)
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / ".lock"):
             with suppress(*UNREADABLE):
-                return _open(folder)  # made while this one waited
+                return _open(folder)  # another job made it while this one waited
             reviews, notes = _read(source, fingerprint, config, unlabelled)
-            making = folder.with_name(".making")  # by `tempfile`, its owner alone could read it
-            shutil.rmtree(making, ignore_errors=True)  # of a run that was killed, or refused a review
+            making = folder.with_name(".making")  # not from `tempfile`, whose folders only their owner can read
+            shutil.rmtree(making, ignore_errors=True)  # left by a run that was killed or refused a review
             making.mkdir()
             _write(making, reviews, notes, config, tokenizer)
             shutil.rmtree(folder, ignore_errors=True)
@@ -153,7 +153,7 @@ def load_corpus(
 
 
 def _key(fingerprint: str, config: DataConfig, tokenizer: Tokenizer | None, unlabelled: bool) -> str:
-    """Name of a corpus in the cache: all that its files depend on."""
+    """Name of a corpus in the cache, a digest of all that its files depend on."""
     limits = [config.vocabulary_size, config.minimum_frequency]
     parts = [
         *(_FORMAT, config._target_, target_digest(config._target_), fingerprint, splitter_version(config.tokenizer)),
@@ -166,8 +166,8 @@ def _key(fingerprint: str, config: DataConfig, tokenizer: Tokenizer | None, unla
 def _read(
     source: Source, fingerprint: str, config: DataConfig, unlabelled: bool
 ) -> tuple[dict[str, list[Review]], list[str]]:
-    """Reviews by the part of the corpus, and notes on them; raises `UserError` where the source is no longer what had
-    this fingerprint, or has reviews that no corpus can hold."""
+    """Reviews by the part of the corpus, and notes on them. Raises `UserError` if the source has changed since its
+    fingerprint was taken, or has reviews that no corpus can hold."""
     reviews = source.read()
     if unlabelled:
         texts, notes = cast(TextSource, source).unlabelled(reviews)
@@ -181,7 +181,7 @@ def _read(
 
 
 def _checked(part: str, reviews: list[Review]) -> list[Review]:
-    """Reviews of whole characters; refuses what the arrays of a corpus cannot hold. A source can give anything."""
+    """The reviews, without lone surrogates. Refuses a review that the arrays of a corpus cannot hold."""
     if not reviews:
         raise UserError(f"{part}: no reviews; expected one at least")
     for review in reviews:
@@ -241,7 +241,7 @@ def _open(folder: Path) -> Corpus:
     about = json.loads((folder / _ABOUT).read_text())
 
     def array(split: str, name: str) -> np.ndarray:
-        # A view of the map as a plain array, of which a slice takes a third of the time.
+        # A view of the mapped file as a plain array: slicing it takes a third of the time.
         return np.asarray(np.load(folder / f"{split}.{name}.npy", mmap_mode="r"))
 
     splits = {

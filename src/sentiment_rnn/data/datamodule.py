@@ -22,19 +22,20 @@ class TaskData(pl.LightningDataModule):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Remarks for the person who starts runs on these data; the data are prepared for it."""
+        """Remarks for the person who starts runs on these data. Asking for them prepares the data."""
         return ()
 
 
 class ResumableLoader(DataLoader[Any]):
-    """A loader that resumes within an epoch: it makes the batches that were given out once more, and skips them.
+    """A loader that can resume within an epoch: it makes the earlier batches again and skips them.
 
-    No worker processes: a batch is a few slices of a memory-mapped array, and handing it over costs more.
+    It has no worker processes: a batch is a few slices of a memory-mapped array, and passing it between processes would
+    cost more.
 
     Args:
-        batches: gives whole batches, the same ones in each run of an epoch.
-        epoch: tells which epoch is read.
-        options: of the loader.
+        batches: returns whole batches, the same ones each time an epoch is read.
+        epoch: returns the number of the epoch.
+        options: passed to the loader.
     """
 
     def __init__(self, batches: Dataset[Any], epoch: Callable[[], int], **options: Any) -> None:
@@ -55,11 +56,11 @@ class ResumableLoader(DataLoader[Any]):
                 yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """The epoch, and how many of its batches were given out."""
+        """The epoch, and how many of its batches were returned."""
         return self.place
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on after those."""
+        """Resume after these batches."""
         self.resumed = state
 
 
@@ -68,8 +69,8 @@ class ReviewData(TaskData):
 
     Args:
         config: what to read and how to batch it.
-        seed: of the order of training batches.
-        tokenizer: that of another model; None builds a vocabulary from the training part.
+        seed: seed of the order of training batches.
+        tokenizer: tokenizer of another model; None builds a vocabulary from the training part.
     """
 
     def __init__(self, config: DataConfig, seed: int = 0, tokenizer: Tokenizer | None = None) -> None:
@@ -80,16 +81,16 @@ class ReviewData(TaskData):
 
     @functools.cached_property
     def corpus(self) -> Corpus:
-        """The reviews; downloaded, checked and tokenized where the cache does not have them.
+        """The reviews; downloaded, checked and tokenized if the cache does not have them.
 
         Raises:
-            UserError: the source is not what it should be.
+            UserError: the source is missing, damaged or invalid.
         """
         return load_corpus(source_of(self.config), self.config, self.tokenizer)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Remarks on the reviews: how many were held out, say; whether a clause is cut off."""
+        """Remarks on the reviews, such as how many were held out, or that the deciding clause is cut off."""
         config, lag = self.config, max(int(split.lags.max()) for split in self.corpus.splits.values())
         if lag < config.max_tokens or config.keep != "tail":
             return self.corpus.notes
@@ -98,7 +99,7 @@ class ReviewData(TaskData):
         return (*self.corpus.notes, note)
 
     def reviews(self, split: str) -> Reviews:
-        """A split's reviews, cut to `max_tokens`, their words in the order that is asked for."""
+        """A split's reviews, cut to `max_tokens`, and shuffled if `shuffle_span` asks for it."""
         config = self.config
         return Reviews(self.corpus.splits[split], config.max_tokens, config.keep, config.shuffle_span)
 
@@ -131,21 +132,21 @@ class ReviewData(TaskData):
 
 
 class TextData(ReviewData):
-    """What a language model reads: the training part, with texts that nobody has labelled where the source has them,
-    and the validation part. There is no test part.
+    """Data of a language model: the training part, with unlabelled texts if the source has any, and the validation
+    part. There is no test part.
 
-    The vocabulary is that of the training part with labels, as a classifier has it. So a classifier with a language
-    model behind it and one without have the same words, and differ in their weights alone.
+    The vocabulary comes from the labelled training part, as for a classifier. So a classifier that starts from a
+    language model has the same words as one that does not, and they differ only in their weights.
     """
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Those of the source: a language model is asked for every word."""
+        """Remarks on the source alone: a language model predicts every word, so no clause can be cut off."""
         return self.corpus.notes
 
     @functools.cached_property
     def corpus(self) -> Corpus:
-        """The texts; raises as that of `ReviewData`."""
+        """The texts; raises what `ReviewData.corpus` raises."""
         source = source_of(self.config)
         labelled = load_corpus(source, self.config, self.tokenizer)
         train, validation = (labelled.splits[part] for part in ("train", "validation"))

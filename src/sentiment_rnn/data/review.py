@@ -1,4 +1,4 @@
-"""A review, and what every source of reviews offers."""
+"""A review, and the interface of every source of reviews."""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -18,19 +18,19 @@ class Review(NamedTuple):
     rating: int
     """Stars from 1 to 10; 0 where there are none."""
     group: str
-    """Subject of the review, its film say; all reviews of a group are on one side of a split."""
+    """Subject of the review, such as its film; all reviews of a group are on one side of a split."""
     name: str
     """Where the review is found in its source, e.g. `test/pos/123_10`."""
     lag: int = -1
-    """Tokens from the deciding clause to the end; -1 where that is not known."""
+    """Tokens from the deciding clause to the end; -1 if unknown."""
 
 
 class Source(Protocol):
     """A labelled corpus: a class whose arguments are keys of `data`, built from the configuration.
 
-    A dataclass is the shortest way to write one; bounds are checked in `__post_init__`. `places`, where the class has
-    it, names the arguments that say where the corpus lies and not what it is: a run's identity leaves them out.
-    `notes(reviews)`, where it has it, gives lines on what `read` returned; they are said whenever runs start.
+    A dataclass is the shortest way to write one; bounds are checked in `__post_init__`. The class can also have
+    `places`, the names of arguments that say where the corpus lies, not what it is: a run's identity leaves them out.
+    It can have `notes(reviews)`, which returns remarks on what `read` returned; they are shown whenever runs start.
     """
 
     def fingerprint(self) -> str:
@@ -42,7 +42,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class TextSource(Source, Protocol):
-    """A source that has texts without a label too, on which language models train."""
+    """A source that also has texts without labels, for language models to train on."""
 
     def unlabelled(self, reviews: dict[str, list[Review]]) -> tuple[list[Review], list[str]]:
         """Texts that are in neither validation nor test, and notes on how they were chosen.
@@ -60,8 +60,9 @@ def split_by_group(
 ) -> tuple[list[Review], list[Review]]:
     """Hold out whole groups until `fraction` of the reviews is held out.
 
-    A random split shares films between both sides and reads one to two points too high, since a film's name and
-    cast tell its rating. Groups that share an exact copy of a review are kept together, so no text straddles.
+    A random split has reviews of the same film on both sides. Its accuracy is one to two points too high, since a
+    film's name and cast tell its rating. Groups that share an exact copy of a review are kept together, so that no text
+    is on both sides.
 
     Args:
         key: what sets `fraction`, for the message.
@@ -97,11 +98,11 @@ def split_by_group(
 
 def _components(reviews: list[Review]) -> np.ndarray:
     """The connected component of each review [N] in the graph that joins its group and its text."""
-    # Here, not above: they load SciPy's linear algebra, and a run whose tokens are cached splits nothing.
+    # Imported here: they load SciPy's linear algebra, which a run with cached tokens does not need.
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    # No array of texts, each as wide as the longest.
+    # Not an array of texts: each element would be as wide as the longest text.
     groups = {group: number for number, group in enumerate(sorted({review.group for review in reviews}))}
     named = np.array([groups[review.group] for review in reviews])
     text = np.unique([hash(review.text) for review in reviews], return_inverse=True)[1]

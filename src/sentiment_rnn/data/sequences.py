@@ -1,5 +1,5 @@
-"""Tasks that part recurrent nets: adding and copying (long memory) and parity (state tracking). Sequences are drawn as
-they are needed, from a seed."""
+"""Textbook tasks that tell recurrent nets apart: adding and copying (long memory) and parity (state tracking).
+Sequences are drawn when they are needed, from a seed."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ class Sequences(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked of a sequence."""
+    """A task: its sizes, its baseline, and how its sequences are drawn."""
 
     length: int
     """T."""
@@ -41,17 +41,17 @@ class Task:
     outputs: int
     """Number of classes at each step; 0 where the answer is one number, at the last step."""
     baseline: float
-    """The loss of who remembers nothing: mean squared error of a number, cross-entropy [nats per asked step] of
-    classes."""
+    """The loss without any memory: mean squared error of a number, or cross-entropy of classes [nats per step with a
+    target]."""
     draw: Callable[[int, torch.Generator], Sequences]
-    """So many sequences."""
+    """Function from a number and a generator to so many sequences."""
 
 
 def adding(steps: int) -> Task:
-    """Numbers from [0, 1), two of them marked, one in each half; the target is the sum of those two (Hochreiter &
-    Schmidhuber 1997, section 5.4, in the form of Le et al. 2015, section 4.1).
+    """Add the two marked numbers of a sequence (Hochreiter & Schmidhuber 1997, section 5.4, in the form of Le et al.
+    2015, section 4.1). Numbers are from [0, 1); each half has one marked number.
 
-    An input is the number, and 1 where it is marked, else 0. The baseline is the variance of the sum.
+    An input is a number and its mark, 1 or 0. The baseline is the variance of the sum.
     """
 
     def draw(batch_size: int, generator: torch.Generator) -> Sequences:
@@ -67,11 +67,12 @@ def adding(steps: int) -> Task:
 
 
 def copying(steps: int, symbols: int, alphabet: int) -> Task:
-    """`symbols` symbols, `steps - 1` blanks, a signal, as many blanks as symbols; behind the signal the symbols are to
-    be said again, before it blanks (Hochreiter & Schmidhuber 1997; Arjovsky et al. 2016, section 4.1).
+    """Repeat symbols after a delay (Hochreiter & Schmidhuber 1997; Arjovsky et al. 2016, section 4.1). A sequence is
+    `symbols` symbols, `steps - 1` blanks, a signal, and as many blanks as symbols. The targets are blanks up to the
+    signal, and the symbols after it.
 
-    Inputs and classes, one-hot: blank 0, the `alphabet` symbols from 1 on, each as likely, and the signal. The baseline
-    says blanks and then symbols at random.
+    Inputs and classes are one-hot: blank 0, the `alphabet` symbols from 1 on, all equally likely, and the signal. The
+    baseline answers with blanks and then with random symbols.
     """
     length, size = steps + 2 * symbols, alphabet + 2
 
@@ -88,10 +89,10 @@ def copying(steps: int, symbols: int, alphabet: int) -> Task:
 
 
 def parity(steps: int) -> Task:
-    """Bits, one-hot, and at each step whether an odd number of them was 1 so far: 0 1 1 0 1 → 0 1 0 0 1.
+    """At each step, tell whether an odd number of the bits so far was 1: 0 1 1 0 1 → 0 1 0 0 1. Bits are one-hot.
 
-    A state that flips, which a net whose state is linear in the one before, with positive factors, cannot have at every
-    length (Merrill et al. 2024, arXiv:2404.08819; Grazzi et al. 2024, arXiv:2411.12537).
+    The state has to flip. If a net's state is linear in the previous one, with positive factors, it cannot do this at
+    every length (Merrill et al. 2024, arXiv:2404.08819; Grazzi et al. 2024, arXiv:2411.12537).
     """
 
     def draw(batch_size: int, generator: torch.Generator) -> Sequences:
@@ -102,11 +103,11 @@ def parity(steps: int) -> Task:
 
 
 TASKS: dict[str, Callable[..., Task]] = {"adding": adding, "copying": copying, "parity": parity}
-"""By name of the configuration."""
+"""Functions that make a task, by its name in the configuration."""
 
 
 def task_of(config: SequenceTaskConfig, steps: int | None = None) -> Task:
-    """The task that a configuration asks for, over `steps` steps in place of its own if they are given."""
+    """The task of a configuration, over `steps` steps if given, else over the configured number."""
     sizes = [size for size in (config.symbols, config.alphabet) if size is not None]  # adding and parity have none
     return TASKS[config.name](steps or config.steps, *sizes)
 
@@ -115,9 +116,9 @@ class GeneratedSequences(IterableDataset[Sequences]):
     """Batches of a task: new ones in every epoch to train on, the same each time to validate and test on.
 
     Args:
-        seed: of the run, so that every encoder of a seed reads the same sequences.
+        seed: seed of the run; every encoder with this seed reads the same sequences.
         split: `train`, `validation` or `test`.
-        epoch: tells the epoch.
+        epoch: returns the number of the epoch.
     """
 
     def __init__(self, config: SequenceTaskConfig, seed: int, split: str, epoch: Callable[[], int] = lambda: 0) -> None:
@@ -133,7 +134,7 @@ class GeneratedSequences(IterableDataset[Sequences]):
 
     def __iter__(self) -> Iterator[Sequences]:
         epoch = self.epoch()
-        # A seed has a thousand epochs to itself, and those beyond lie far away; the generator takes 32 bits.
+        # Each seed has a thousand epochs of its own; later ones are far from other seeds. The generator takes 32 bits.
         place = self.seed * 1000 + epoch % 1000 + epoch // 1000 * 0x9E3779
         generator = torch.Generator().manual_seed(place * 3 + SPLITS.index(self.split))
         for _ in range(len(self)):

@@ -1,10 +1,10 @@
-"""Texts, and labels where there are any, from the files that people have: read in parts, so that size does not matter.
+"""Reads texts, and labels if there are any, from files of common formats, in parts, so that size does not matter.
 
 `.csv`, `.tsv`, `.jsonl` and `.parquet` have columns by name; `.txt` has one text per line. All but Parquet may be
 compressed (`.csv.gz`). Text is UTF-8, with or without a byte order mark.
 
-Python's own readers of CSV and JSON, not those of pandas: pandas names no line, fills rows that are too short, moves
-columns where rows are too long, renames a second column of one name, and drops halves of characters.
+CSV and JSON are read by Python's own modules. pandas gives no line numbers, fills rows that are too short, shifts the
+columns of rows that are too long, renames a second column of the same name, and drops lone surrogates.
 """
 
 import csv
@@ -26,13 +26,13 @@ import pyarrow.parquet as pq
 from sentiment_rnn.errors import UserError
 
 LABELS = {"0": 0, "1": 1, "false": 0, "true": 1, "neg": 0, "pos": 1, "negative": 0, "positive": 1}
-"""Classes (1 positive, 0 negative) by the label, as `label_name` writes it."""
+"""Classes (1 positive, 0 negative) by label, as `label_name` writes it."""
 EXPECTED = "0 or 1, neg or pos, negative or positive, false or true"
 SHOWN = 8
-"""Values of a column of labels that are shown where they are no labels."""
+"""How many values of a column are shown if they are not labels."""
 SEPARATORS = (",", "\t", ";")
 LONGEST_TEXT = 2**24
-"""Characters of a line that are read at once; the longest review of IMDb has 14 thousand."""
+"""Most characters of a line; the longest review of IMDb has 14 thousand."""
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
 PART = 4096
 """Rows in a part."""
@@ -45,11 +45,11 @@ class Columns:
     text: str = "text"
     label: str | None = None
     identifier: str | None = None
-    """Column that joins rows which belong together, such as an original and its revision."""
+    """Column with the same value in rows that belong together, such as an original and its revision."""
     set_by: tuple[str, str, str] = ("--text", "--label", "--id")
     """Options that name the columns on the command line, for messages."""
     classes: Mapping[str, int | None] | None = None
-    """Class of each label, as `label_name` writes it; other labels have none. None: `LABELS`, and no other label."""
+    """Class of each label, as `label_name` writes it; other labels have no class. None: only `LABELS` are allowed."""
     classes_set_by: str = ""
     """Option that gives `classes`, for messages; empty where there is none."""
 
@@ -66,23 +66,23 @@ class Rows:
 
     texts: list[str | None]
     labels: Sequence[int | None]
-    """1 positive, 0 negative, None for a label without a class; empty where no column was asked for."""
+    """1 positive, 0 negative, None for a label without a class; empty if no column of labels is read."""
     identifiers: list[str | None]
-    """None for a row that has none; empty where no column was asked for."""
+    """None for a row without an identifier; empty if no column of identifiers is read."""
     places: list[str] = field(default_factory=list)
     """`line 7`, or `row 7` of a Parquet file; empty for texts that come from no file."""
 
 
 Record = tuple[str, dict[str, Any]]
-"""A row as it stands in a file: where it begins, `line 7`; and its values by column."""
+"""A row of a file: where it begins, such as `line 7`, and its values by column."""
 
 
 def read_rows(path: Path, columns: Columns) -> Iterator[Rows]:
     """The rows of a file, `PART` at a time.
 
     Raises:
-        UserError: the file cannot be read, has no row, lacks a column or has it twice. Or a value is no text or no
-            label.
+        UserError: the file cannot be read, has no row, lacks a column or has it twice; or a value is not a text or not
+            a label.
     """
     records = _records(path, columns)
     empty = True
@@ -133,7 +133,7 @@ def _records(path: Path, columns: Columns) -> Iterator[Record]:
 
 
 def _lines(path: Path, handle: TextIO) -> Iterator[str]:
-    """The lines of a file, none so long that it would not fit into memory."""
+    """The lines of a file; refuses a line so long that it might not fit into memory."""
     for number, line in enumerate(iter(lambda: handle.readline(LONGEST_TEXT), ""), 1):
         if len(line) == LONGEST_TEXT:
             raise UserError(f"{path}, line {number}: longer than {LONGEST_TEXT:,} characters; expected a text a row")
@@ -169,10 +169,10 @@ def _separated(path: Path, lines: Iterable[str], columns: Columns, usual: str) -
 
 
 def _separator(header: str, columns: Columns, usual: str) -> str:
-    """The sign between the columns: the first at which the columns that are read appear, the usual one before others.
+    """The separator of the columns: the first one that yields the columns to be read, tried from the usual one on.
 
-    The standard library's `csv.Sniffer`, and pandas through it, guess from the texts too, and take a letter for it in a
-    file of one column.
+    `csv.Sniffer` of the standard library, which pandas uses, guesses from the texts too. In a file of one column it
+    takes a letter as the separator.
     """
     names = {sign: next(csv.reader([header], delimiter=sign), []) for sign in (usual, *SEPARATORS)}
     most = max(names, key=lambda sign: len(names[sign]))
@@ -180,7 +180,7 @@ def _separator(header: str, columns: Columns, usual: str) -> str:
 
 
 def _parquet(path: Path, columns: Columns) -> Iterator[Record]:
-    # Without a buffer, which would hold the whole file.
+    # Without a buffer: it would hold the whole file.
     with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16) as file:
         _check_names(str(path), file.schema_arrow.names, columns)
         rows = (row for batch in file.iter_batches(PART, columns=[*columns.setters]) for row in batch.to_pylist())
@@ -196,7 +196,7 @@ def _json_lines(path: Path, lines: Iterable[str], columns: Columns) -> Iterator[
             row = json.loads(line, object_pairs_hook=list)
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path}, line {number}: not JSON ({error})") from error
-        # An object is a list of pairs, so that a name that it has twice is seen.
+        # An object is read as a list of pairs, so that a repeated name is noticed.
         if not line.lstrip().startswith("{"):
             raise UserError(f"{path}, line {number}: expected an object with {', '.join(columns.setters)}")
         _check_names(f"{path}, line {number}", [name for name, _ in row], columns)
@@ -224,7 +224,7 @@ def _text(value: Any, path: Path, place: str) -> str | None:
 def _identifier(value: Any) -> str | None:
     if value is None or value == "" or value != value:  # NaN
         return None
-    # A column of whole numbers with gaps is one of floats in Parquet.
+    # In Parquet, a column of whole numbers with gaps has floats.
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -253,7 +253,7 @@ def _labels(part: list[Record], path: Path, columns: Columns) -> list[int | None
 
 @contextmanager
 def utf8_input() -> Iterator[TextIO]:
-    """Standard input as UTF-8 text; raises `UserError` where it is not UTF-8, or is closed."""
+    """Standard input as UTF-8 text; raises `UserError` if it is not UTF-8, or is closed."""
     if sys.stdin is None:
         raise UserError("standard input is closed; give a text or a file")
     cast(TextIOWrapper, sys.stdin).reconfigure(encoding="utf-8-sig", errors="strict")

@@ -20,7 +20,7 @@ PADDING, UNKNOWN = "<pad>", "<unk>"
 PADDING_ID, UNKNOWN_ID = 0, 1
 SPECIALS = [PADDING, UNKNOWN]
 MANY_UNKNOWN = 1 / 3
-"""Share of unknown tokens from which an answer is little more than a guess."""
+"""Share of unknown tokens from which on an answer is little more than a guess."""
 TORCHTEXT = ("basic_english", "moses", "revtok", "spacy", "subword", "toktok")
 """Names that `get_tokenizer` knows. All but the first need a package of their own."""
 
@@ -35,7 +35,7 @@ class Tokenizer:
     ['hot', ',', 'today', '!']
 
     Args:
-        name: one of `TORCHTEXT`, or the import path of a function that `tokenizer` marks.
+        name: one of `TORCHTEXT`, or the import path of a function that is marked by `tokenizer`.
         vocabulary: `<pad>` first, then `<unk>`.
     """
 
@@ -67,13 +67,13 @@ class Tokenizer:
 
 
 def tokenizer(function: Splitter) -> Splitter:
-    """Mark a function as a tokenizer, from a text to its tokens. A model's file can name no other function."""
+    """Mark a function from a text to its tokens as a tokenizer. A model's file cannot name an unmarked function."""
     function.is_tokenizer = True  # type: ignore[attr-defined]
     return function
 
 
 def splitter(name: str) -> Splitter:
-    """The function by the name `name` that splits a text.
+    """The function called `name` that splits a text.
 
     Raises:
         UserError: there is none, it is not marked by `tokenizer`, or it needs a package that is not installed.
@@ -129,7 +129,7 @@ def check_splitter(name: str) -> None:
 
 
 def whole(text: str) -> str:
-    """The text without halves of characters: lone surrogates, which no encoding has, become U+FFFD."""
+    """The text with U+FFFD in place of lone surrogates (halves of characters), which cannot be encoded."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -142,7 +142,7 @@ def build_vocabulary(documents: Iterable[list[str]], size: int, minimum_frequenc
         minimum_frequency: rarer tokens are left out, as are those with a line break in them.
     """
     counts = Counter(chain.from_iterable(documents))
-    for token in [token for token in counts if "\n" in token or "\r" in token]:  # its file has a line for each
+    for token in [token for token in counts if "\n" in token or "\r" in token]:  # the file has one token per line
         del counts[token]
     return Vocab(counts, max_size=size - len(SPECIALS), min_freq=minimum_frequency, specials=SPECIALS)
 
@@ -155,5 +155,5 @@ def save_vocabulary(vocabulary: Vocab, path: Path) -> None:
 def load_vocabulary(path: Path) -> Vocab:
     """Read a file that `save_vocabulary` wrote."""
     tokens = path.read_text(encoding="utf-8").split("\n")[:-1]
-    # Vocab sorts by count, so counts that fall keep the order of the lines.
+    # Vocab sorts by count, so decreasing counts keep the order of the lines.
     return Vocab(Counter({token: len(tokens) - line for line, token in enumerate(tokens)}), specials=[])

@@ -1,1 +1,1 @@
-"""One run: fit, choose on validation, test once, record; its place within an epoch; signals."""
+"""One run: fit, choose on validation, test once, record; resuming within an epoch; signals."""

@@ -1,4 +1,4 @@
-"""What a run shows after each epoch, and its early ends: it has learnt its task, or its loss is no number."""
+"""Callbacks that log each epoch, and that end a run early: it has learnt its task, or its loss is not finite."""
 
 import logging
 import math
@@ -15,25 +15,25 @@ from sentiment_rnn.tracking.run import DivergedError
 log = logging.getLogger("sentiment_rnn")
 
 SOON = 60
-"""Seconds of training about which nothing is said beforehand."""
+"""Training that takes less than so many seconds is not announced."""
 
 
 class EpochTimer(pl.Callback):
-    """Logs `train/epoch_seconds` and `train/tokens_per_second`, without validation and without interruptions."""
+    """Logs `train/epoch_seconds` and `train/tokens_per_second`; validation and interruptions do not count."""
 
     def __init__(self, tokens: int) -> None:
         self.tokens = tokens
         self.seconds = 0.0
-        """Of this epoch so far."""
+        """Training time of this epoch so far."""
         self.last = 0.0
-        """When they were counted."""
+        """When `seconds` was last updated."""
 
     def state_dict(self) -> dict[str, float]:
         """Seconds of this epoch so far."""
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        """Count on from there."""
+        """Continue the count of an interrupted epoch."""
         self.seconds = state_dict["seconds"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -45,15 +45,15 @@ class EpochTimer(pl.Callback):
         self.seconds, self.last = 0.0, time.perf_counter()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Count the batch; the last one of these is the end of the epoch's training."""
+        """Add the time of a batch. The epoch's training ends with its last batch."""
         if trainer.is_last_batch and pl_module.device.type == "cuda":
-            torch.cuda.synchronize()  # its steps run behind Python's
+            torch.cuda.synchronize()  # a GPU finishes its steps later than Python does
         now = time.perf_counter()
         self.seconds += now - self.last
         self.last = now
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log the epoch, before the checkpoint after which a resumed run would not come by here again."""
+        """Log the epoch before its checkpoint is written: a run that resumes from there does not log it again."""
         rates = {TOKENS_PER_SECOND: self.tokens / self.seconds} if self.tokens else {}
         for logger in trainer.loggers:
             logger.log_metrics({EPOCH_SECONDS: self.seconds, **rates}, trainer.global_step - 1)
@@ -66,13 +66,13 @@ class EpochTimer(pl.Callback):
 
 
 class EpochLines(pl.Callback):
-    """A line in the log for each epoch, or for every tenth of many, where no progress bar shows how far a run is."""
+    """Logs a line for each epoch, or every tenth of many epochs, if no progress bar is shown."""
 
     def __init__(self, metric: str) -> None:
         self.metric = metric
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say which epoch it was and how good it is."""
+        """Log the number of the epoch and its score."""
         epoch, epochs = trainer.current_epoch + 1, trainer.max_epochs or 0
         if epochs > 100 and epoch % 10 and epoch < epochs:
             return
@@ -82,21 +82,21 @@ class EpochLines(pl.Callback):
 
 
 class StopAtTargetScore(pl.Callback):
-    """Ends training after `EPOCHS` epochs in a row whose validation score reaches `score`: further epochs would change
-    nothing that is asked of the run.
+    """Ends training when the validation score has reached `score` in `EPOCHS` epochs in a row: the run has learned its
+    task.
 
     Args:
-        score: in the unit of the objective's metric; 0.995 of `val/accuracy`, say.
+        score: in the unit of the objective's metric, such as 0.995 of `val/accuracy`.
     """
 
     EPOCHS = 2
-    """One epoch alone may reach it by chance."""
+    """More than one, since a single epoch may reach the score by chance."""
 
     def __init__(self, objective: Objective, score: float) -> None:
         self.objective = objective
         self.score = score
         self.reached = 0
-        """Epochs in a row that reached it."""
+        """How many epochs in a row have reached the score."""
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Count the epoch."""
@@ -110,30 +110,31 @@ class StopAtTargetScore(pl.Callback):
         return {"reached": self.reached}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Count on from there."""
+        """Continue the count."""
         self.reached = state_dict["reached"]
 
 
 class FiniteLoss(pl.Callback):
-    """Ends a run whose loss is no longer a number: every later weight would be none either.
+    """Ends a run whose loss is NaN or infinite: its weights would stay so.
 
-    It looks at the loss of every batch on a processor, of every logged one on a GPU, which would have to wait for it.
+    It checks the loss of every batch on a CPU. On a GPU, which would have to wait for the loss, it checks only batches
+    that are logged.
 
     Raises:
-        DivergedError: the loss is infinite or no number.
+        DivergedError: the loss is infinite or not a number.
     """
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Look at it, before a checkpoint is written."""
-        interval = getattr(trainer, "log_every_n_steps", 1)  # which Lightning sets, and does not declare
+        """Check the loss, before a checkpoint is written."""
+        interval = getattr(trainer, "log_every_n_steps", 1)  # Lightning sets the attribute without declaring it
         if pl_module.device.type != "cpu" and trainer.global_step % interval and not trainer.is_last_batch:
             return
-        # The mean over all devices, so that all end: one that waits for another would only say that it is gone.
+        # The mean over all devices, so that all raise this error. Otherwise some would only report a lost peer.
         loss = float(trainer.strategy.reduce(outputs["loss"].detach().clone()))
         if not math.isfinite(loss):
-            rate = trainer.optimizers[0].param_groups[-1]["lr"]  # the head's
+            rate = trainer.optimizers[0].param_groups[-1]["lr"]  # the rate of the head
             raise DivergedError(
                 f"the loss is {loss} in batch {batch_idx + 1} of epoch {trainer.current_epoch + 1}, at learning rate "
                 f"{rate:.3g}; lower optimizer.learning_rate, or the norm to which optimizer.gradient_clip_norm clips"

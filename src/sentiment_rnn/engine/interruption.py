@@ -12,10 +12,10 @@ SIGNALS = [
 
 
 class Interruption:
-    """Notes the signal that asks this process to end, within `with`.
+    """Records a signal that asks this process to end, within a `with` block.
 
-    While it is `deferred`, the training loop ends the run when it has written a checkpoint. At other times, and at a
-    second signal, the run ends at once. A handler that was there before, a scheduler's say, has the last word.
+    While `deferred` is set, the training loop writes a checkpoint and then ends the run. At other times, and at a
+    second signal, the run ends at once. An earlier handler, such as a scheduler's, is called in the end.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Interruption:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interruption":
-        if threading.current_thread() is threading.main_thread():  # Python gives no other thread a handler
+        if threading.current_thread() is threading.main_thread():  # only the main thread can set handlers
             self._before = {number: signal.getsignal(number) for number in SIGNALS}
             self.listen()
         return self
@@ -34,14 +34,14 @@ class Interruption:
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
     def listen(self) -> None:
-        """Take the signals but those that this process ignores; again where Lightning has put handlers of its own in
-        between, also for ignored ones."""
+        """Set the handlers, except for signals that this process ignores. Called again after Lightning has set handlers
+        of its own, which it also does for ignored signals."""
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_IGN if handler is signal.SIG_IGN else self._note)
 
     def end(self) -> None:
-        """End as the signal asked: by the handler that was there, which may also decide to go on, else by
-        `KeyboardInterrupt`."""
+        """End as the signal asked: call the earlier handler, which may let the process go on, or raise
+        `KeyboardInterrupt` if there was none."""
         number, self.signal = self.signal, None
         handler: Callable[[int | None, FrameType | None], Any] | int | None = self._before.get(number or 0)
         if callable(handler):

@@ -1,4 +1,4 @@
-"""This machine: the processes, threads and devices of a run, the meaning of `auto`, and what is lacking."""
+"""Fits a run to this machine: its processes, threads and devices, the meaning of `auto`, and checks of its parts."""
 
 import atexit
 import contextlib
@@ -25,7 +25,7 @@ from sentiment_rnn.model.network import build_module, module_class
 from sentiment_rnn.model.pooling import Last, LastMeanMax
 
 OWN_OPTIONS = {"lr": "learning_rate", "weight_decay": "weight_decay"}
-"""Arguments of an optimizer that have a key of their own."""
+"""Arguments of an optimizer that have keys of their own."""
 
 Config = TypeVar("Config", bound=RunConfig)
 
@@ -34,11 +34,11 @@ def set_up(config: Config) -> tuple[Config, Fabric]:
     """Set this process up for a run: its threads and its random state.
 
     Returns:
-        The configuration with accelerator and precision as this machine has them, and the processes of the run, once
-        all are there. Lightning starts those that no scheduler and no `torchrun` has started, with this command.
+        The configuration with the accelerator and precision of this machine, and the processes of the run, once all
+        have started. Lightning starts processes with this command, unless a scheduler or `torchrun` has started them.
 
     Raises:
-        UserError: the GPU that was asked for is not there.
+        UserError: the requested GPU is not there.
     """
     check_device(config)
     config = resolved(config)
@@ -54,10 +54,10 @@ def set_up(config: Config) -> tuple[Config, Fabric]:
 
 
 def resolved(config: Config) -> Config:
-    """The configuration with accelerator and precision as this machine has them.
+    """The configuration with `auto` replaced by the accelerator and precision of this machine.
 
-    A run's identity is that of the resolved configuration: a CPU and a GPU, a float32 and a bfloat16 machine do not run
-    the same experiment.
+    A run's identity comes from the resolved configuration: runs on a CPU and a GPU, or in float32 and bfloat16, are
+    different experiments.
     """
     accelerator: Any = runtime.resolve_accelerator(config.trainer.accelerator)
     precision: Any = runtime.resolve_precision(config.precision, accelerator)
@@ -71,25 +71,26 @@ def threads_of(trainer: TrainerConfig) -> int:
 
 
 def devices_of(trainer: TrainerConfig) -> int | list[int]:
-    """Devices of a run for Lightning: of one on a single GPU, the first that is free."""
+    """Devices of a run, for Lightning. A run on a single GPU gets the first free one."""
     alone = trainer.accelerator == "gpu" and trainer.processes == 1
     return [own_gpu()] if alone else trainer.devices
 
 
 @functools.cache
 def own_gpu() -> int:
-    """The first GPU that no other process has; it is this process's until that ends. 0 where all are taken."""
+    """Number of the first GPU that no other process has reserved; this process keeps it until it ends. 0 if all are
+    taken."""
     for number, name in enumerate(runtime.visible_gpus()):
         lock = FileLock(Path(tempfile.gettempdir()) / f"sentiment_rnn_gpu_{name}.lock")
         with contextlib.suppress(Timeout):
             lock.acquire(timeout=0)
-            atexit.register(lock.release)  # the system frees it where the process is killed
+            atexit.register(lock.release)  # if the process is killed, the system frees the lock
             return number
     return 0
 
 
 def check_device(config: RunConfig) -> None:
-    """Raise `UserError` for a GPU that is not there, or more of them than there are."""
+    """Raise `UserError` if there is no GPU although one is requested, or fewer than requested."""
     trainer = config.trainer
     if runtime.on_gpu(trainer.accelerator) and trainer.devices > (count := len(runtime.visible_gpus())):
         raise UserError(f"trainer.devices={trainer.devices}: expected at most {count}, the GPUs that torch sees here")
@@ -101,8 +102,8 @@ def check_device(config: RunConfig) -> None:
 
 
 def check_parts(config: RunConfig) -> None:
-    """Raise `UserError` for a strategy that is unknown or shards weights, a class that cannot be imported or is of
-    another kind, an encoder that refuses its arguments, or a pooling that does not fit."""
+    """Raise `UserError` for a strategy that is unknown or shards weights, a class that cannot be imported or is of the
+    wrong kind, an encoder that refuses its arguments, or a pooling that does not fit the encoder."""
     strategy = f"trainer.strategy={config.trainer.strategy}"
     if config.trainer.strategy not in ("auto", *StrategyRegistry.available_strategies()):
         raise UserError(f"{strategy}: no strategy of Lightning; expected auto, ddp or another of its documentation")
@@ -128,7 +129,7 @@ def check_parts(config: RunConfig) -> None:
 
 
 def _check_encoder(encoder: EncoderConfig, input_size: int) -> None:
-    """Refuse a class that is no encoder, or whose model no file could hold."""
+    """Refuse a class that is no encoder, or whose weights cannot be saved."""
     target = f"encoder._target_={encoder._target_}"
     built = _built(encoder.settings, input_size)
     if not hasattr(built, "output_size"):
@@ -154,7 +155,7 @@ def _unsaved(module: nn.Module) -> list[torch.Tensor]:
 
 
 def _built(settings: dict[str, Any], *arguments: int) -> nn.Module:
-    """A module without numbers: shapes alone, so that any size costs nothing."""
+    """A module on the device "meta", which has shapes but no numbers, so that any size costs nothing."""
     try:
         with torch.device("meta"):
             return build_module(settings, *arguments)
@@ -167,7 +168,7 @@ def _built(settings: dict[str, Any], *arguments: int) -> nn.Module:
 
 
 def _check_optimizer(config: OptimizerConfig) -> None:
-    """Have the class take its arguments, for a matrix, a bias and an embedding of one number each."""
+    """Check that the optimizer's class accepts its arguments, on a matrix, a bias and an embedding with one number."""
     target = class_named(config._target_, "optimizer._target_")
     if not (isinstance(target, type) and issubclass(target, torch.optim.Optimizer)):
         raise UserError(
@@ -177,7 +178,7 @@ def _check_optimizer(config: OptimizerConfig) -> None:
         if option in config.options:
             raise UserError(f"optimizer.options.{option}: no such key; did you mean optimizer.{key}?")
     known = [name for name in arguments_of(target) if name not in ("self", "params")]
-    # torch itself checks no value of a group, and no name.
+    # torch checks neither names nor values of a parameter group.
     for key in ("options", "embedding_options", "encoder_options"):
         arguments = getattr(config, key)
         groups = [{"params": [torch.nn.Parameter(torch.zeros(size))]} for size in ((1, 1), (1,), (1, 1))]

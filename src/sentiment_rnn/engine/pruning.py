@@ -1,7 +1,7 @@
-"""The end of a trial of a search whose validation is not worth going on (Optuna's pruners).
+"""Ends a trial of a search early if its validation scores are poor (Optuna's pruners).
 
-A search's memory is an Optuna journal beside the store. A file and not a database: each search has its own, no table of
-it meets MLflow's, and jobs on other machines that share the folder can write it too.
+A search is kept in an Optuna journal, a file beside the store. It is not a database: each search has its own file, its
+tables do not mix with MLflow's, and jobs on other machines that share the folder can write it too.
 """
 
 import logging
@@ -27,13 +27,13 @@ from sentiment_rnn.tracking.store import Store
 log = logging.getLogger("sentiment_rnn")
 
 PRUNING = "pruning"
-"""Attribute of a study: its kind of pruning, for the jobs, which do not know the sweep's configuration."""
+"""Attribute of a study with its kind of pruning. The jobs read it, since they do not know the sweep's configuration."""
 PRUNERS = {"median": MedianPruner, "halving": SuccessiveHalvingPruner, None: NopPruner}
 """Pruners by name: they decide whether a trial goes on."""
 
 
 def pruning_of(run: TrackedRun, trial: int, objective: Objective) -> "list[Pruning]":
-    """The callback for a trial of a search; none where the search lies in a folder that this machine does not see."""
+    """The callback for a trial of a search; empty if this machine does not see the folder of the search."""
     search = run.sweep.data.tags.get(SEARCH_TAG, "") if run.sweep else ""
     path = study_file(run.store, search)
     if not path.exists():
@@ -43,27 +43,27 @@ def pruning_of(run: TrackedRun, trial: int, objective: Objective) -> "list[Pruni
 
 
 class Pruning(pl.Callback):
-    """Reports validation after every epoch, and ends the trial before the next one where the study's pruner says so.
+    """Reports the validation score after every epoch, and ends the trial before the next epoch if the pruner says so.
 
-    It keeps nothing: a trial that was killed asks the study again.
+    It has no state of its own: after a kill, the trial asks the study again.
 
     Args:
-        number: of the trial.
-        metric: what validation measures the trial by.
+        number: number of the trial.
+        metric: metric on validation by which the trial is judged.
     """
 
     def __init__(self, study: optuna.Study, number: int, metric: str) -> None:
         self.study, self.number, self.metric = study, number, metric
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Report the epoch; a resumed run may validate one again."""
+        """Report the score of the epoch; a resumed run may report an epoch twice."""
         epoch = trainer.current_epoch + 1
         if epoch not in self._trial().intermediate_values:
             trial = optuna.Trial(self.study, self._trial()._trial_id)
             trial.report(float(trainer.callback_metrics[self.metric]), epoch)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Raise `PrunedError` where the epochs so far are not worth another."""
+        """Raise `PrunedError` if the pruner ends the trial."""
         if self.study.pruner.prune(self.study, self._trial()):
             raise PrunedError(f"after epoch {trainer.current_epoch} of {trainer.max_epochs}")
 
@@ -72,7 +72,7 @@ class Pruning(pl.Callback):
 
 
 def study_file(store: Store, search: str) -> Path:
-    """Where a search is kept, by the digest of its space."""
+    """Path of a search's journal, by the digest of its space."""
     return store.directory / "search" / f"{search}.log"
 
 
@@ -86,7 +86,7 @@ def load_study(path: Path) -> optuna.Study:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn what Optuna raises at a line that it cannot read, a `KeyError` or an `AssertionError` say, into one line."""
+    """Turn Optuna's errors about an unreadable line, such as `KeyError` or `AssertionError`, into a `UserError`."""
     try:
         yield
     except OSError:
@@ -101,6 +101,6 @@ def readable(path: Path) -> Iterator[None]:
 
 def storage_of(path: Path) -> JournalStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    # Released by the system when a process is killed. Optuna's own lock makes the next process wait for half a minute.
+    # The system releases this lock when a process is killed. With Optuna's lock, the next process waits half a minute.
     lock: Any = FileLock(path.with_suffix(".lock"))
     return JournalStorage(JournalFileBackend(str(path), lock))

@@ -1,4 +1,4 @@
-"""The checkpoint from which a run resumes: where in its epoch the run is, and when it is written."""
+"""The checkpoint from which a run resumes: its position within the epoch, and when it is written."""
 
 import logging
 import math
@@ -20,16 +20,16 @@ POSITION = "position"
 
 
 class LastCheckpoint(Checkpoint):
-    """Writes the checkpoint from which a run resumes: after every epoch, on a clock within one, and where a signal
-    asks the run to end. It holds the points of the run, how many batches the run was given, the random states, and
-    whether the run has ended early.
+    """Writes the checkpoint from which a run resumes: after every epoch, at intervals within an epoch, and when a
+    signal asks the run to end. It holds the logged points of the run, the number of batches read, the random states,
+    and whether training has ended early.
 
     A signal in the last batch of an epoch or in validation waits for the end of the epoch. On several devices, a signal
     ends the run at once, without a checkpoint of its own.
 
     Args:
         run: None in a process that does not record.
-        minutes: between two checkpoints within an epoch; 0 writes none.
+        minutes: time between two checkpoints within an epoch; 0 writes none.
     """
 
     def __init__(self, run: TrackedRun | None, minutes: float, interruption: Interruption) -> None:
@@ -38,7 +38,7 @@ class LastCheckpoint(Checkpoint):
         self.interruption = interruption
         self.written = 0.0
         self.resumed: dict[str, Any] | None = None
-        """The position in the checkpoint, until the first batch."""
+        """The position from the checkpoint; None after the first batch."""
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -61,9 +61,9 @@ class LastCheckpoint(Checkpoint):
         self.resumed = checkpoint[POSITION]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock; skip the batches that were read, which Lightning does not where a schedule has asked for the
-        number of steps; and train no further where the run had ended early. Of several devices, each but the first
-        draws noise of its own from here on: the strategy gave all one seed."""
+        """Start the clock, and restore the position: skip the batches that were read (Lightning does not, if a schedule
+        has asked for the number of steps), and do not train if the run had ended early. Every device but the first gets
+        a seed of its own, since the strategy gave all devices the same one."""
         if trainer.global_rank:
             torch.manual_seed(torch.initial_seed() + 1_000_003 * trainer.global_rank + trainer.global_step)
         self.written = time.monotonic()
@@ -77,8 +77,8 @@ class LastCheckpoint(Checkpoint):
                 loader.load_state_dict(self.resumed["batches"])
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Go on from the random states, once all that Lightning does before the first batch is done."""
-        if self.resumed is None or trainer.global_rank:  # a checkpoint has those of rank 0
+        """Restore the random states, after all that Lightning does before the first batch."""
+        if self.resumed is None or trainer.global_rank:  # a checkpoint has only the states of rank 0
             return
         torch.set_rng_state(self.resumed["torch"].cpu())
         if self.resumed["cuda"] is not None and pl_module.device.type == "cuda":
@@ -88,31 +88,32 @@ class LastCheckpoint(Checkpoint):
         self.resumed = None
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Write one where it is time."""
+        """Write a checkpoint if it is due."""
         due = self.interruption.signal is not None or time.monotonic() - self.written >= self.seconds
         if trainer.world_size > 1:
             due = trainer.strategy.reduce_boolean_decision(due, all=False)
         if due and not trainer.is_last_batch:
-            # The step's metrics first: a kill after the checkpoint would lose them, one before it repeats the step.
+            # Record the step's metrics first: a kill after the checkpoint would lose them, and one before it does no
+            # harm, since the step is repeated.
             trainer._logger_connector.update_train_step_metrics()
             self._write(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write one."""
+        """Write a checkpoint."""
         self._write(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The rest is short: a signal ends it at once."""
+        """From now on a signal ends the run at once, since what remains is short."""
         self.interruption.deferred = False
         if self.interruption.signal is not None:
             self.interruption.end()
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the signals again."""
+        """Set the signal handlers again."""
         self.interruption.listen()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """The run ends."""
+        """Stop deferring signals, since the run ends."""
         self.interruption.deferred = False
 
     def _write(self, trainer: pl.Trainer) -> None:

@@ -1,4 +1,4 @@
-"""One run of any task: train, choose the checkpoint (on validation, as a rule), score it once on test, record all."""
+"""One run of any task: train, choose the checkpoint (usually on validation), score it once on test, record all."""
 
 import logging
 import sys
@@ -29,17 +29,17 @@ from sentiment_rnn.tracking.store import open_store, where_to_look
 log = logging.getLogger("sentiment_rnn")
 
 PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
-"""Our names, Lightning's names."""
+"""Lightning's name of each precision."""
 
 
 def train(config: RunConfig, overrides: Sequence[str], in_sweep: bool = False) -> float | None:
     """Run one job, from its configuration to its record.
 
-    A run of its identity that has finished is not trained again. One that broke off resumes.
+    If a run of the same identity has finished, nothing is trained. If one was interrupted, it resumes.
 
     Args:
-        overrides: what was given on the command line, for the record.
-        in_sweep: whether it is a job of the sweep that is called `config.study`.
+        overrides: overrides of the command line, for the record.
+        in_sweep: whether it is a job of the sweep called `config.study`.
 
     Returns:
         The best validation score, for sweepers that search.
@@ -65,9 +65,9 @@ def train(config: RunConfig, overrides: Sequence[str], in_sweep: bool = False) -
 
 
 def take_part(job: Job, processes: Fabric) -> float | None:
-    """Train as another process of a run that the first one records; raises `UserError` where that one has failed."""
+    """Train as a further process of a run that the first process records; raises `UserError` if that one has failed."""
     try:
-        finished, resumes_from = processes.broadcast((False, None))  # what the first one says takes its place
+        finished, resumes_from = processes.broadcast((False, None))  # receives the values of the first process
         return None if finished else fit_and_test(job, None, Interruption(), resumes_from)
     except RuntimeError as error:
         if "gloo" not in str(error) and not isinstance(error, torch.distributed.DistError):
@@ -76,12 +76,12 @@ def take_part(job: Job, processes: Fabric) -> float | None:
 
 
 def fit_and_test(job: Job, run: TrackedRun | None, interruption: Interruption, resumes_from: Path | None) -> float:
-    """Best validation score of one run.
+    """Train, test and record one run. Returns its best validation score.
 
     Args:
         run: None in a process that does not record.
-        interruption: what notes the signals that ask the run to end.
-        resumes_from: the checkpoint of a run that broke off.
+        interruption: records the signals that ask the run to end.
+        resumes_from: the checkpoint of an interrupted run.
     """
     config = job.config
     model = job.model()
@@ -106,7 +106,7 @@ def fit_and_test(job: Job, run: TrackedRun | None, interruption: Interruption, r
     if run:
         run.log_metrics({job.objective.best: best_score, PEAK_MEMORY: runtime.peak_memory()})
         run.log_tags({CHECKPOINT_TAG: tested.name})
-        if not config.trainer.trial:  # of which most reviews were not read
+        if not config.trainer.trial:  # a trial has read only a few reviews
             job.after_training(model, run)
         log.info("%s  (run %s)", job.summary({**scores, job.objective.best: best_score}), run.run_id)
     return best_score
@@ -118,7 +118,7 @@ def build_trainer(job: Job, run: TrackedRun | None, interruption: Interruption) 
     steps = -(-job.batches // settings.processes)
     shows_progress = settings.progress_bar and sys.stdout.isatty()
     callbacks: list[pl.Callback] = []
-    # Several processes would have to agree on an end; their trial trains all epochs.
+    # Several processes would have to agree on an early end, so their trial trains all epochs.
     if run and settings.processes == 1 and job.config.tracking.search_trial is not None:
         from sentiment_rnn.engine.pruning import pruning_of  # Optuna, which other runs do not need
 
@@ -130,17 +130,17 @@ def build_trainer(job: Job, run: TrackedRun | None, interruption: Interruption) 
             monitor=objective.metric,
             mode=objective.mode,
             save_top_k=-1 if settings.keep_epochs else 1,
-            save_weights_only=True,  # a run resumes from its last checkpoint, which has the moments too
+            save_weights_only=True,  # runs resume from the last checkpoint, which also has the optimizer's moments
             auto_insert_metric_name=False,
             enable_version_counter=False,
         ),
-        # Not of `ModelCheckpoint`, which writes a last one only after an epoch that was among the best.
+        # `ModelCheckpoint` cannot do this: it writes a last checkpoint only after an epoch that was among the best.
         LastCheckpoint(run, settings.checkpoint_minutes, interruption),
-        EpochTimer(0 if settings.trial else job.tokens),  # a trial may read a part of them
+        EpochTimer(0 if settings.trial else job.tokens),  # a trial may read only a part of the tokens
         FiniteLoss(),
     ]
     if settings.patience:
-        # A score that is no number is no end here: `FiniteLoss` says when a run has to end.
+        # A score that is NaN does not end the run here; `FiniteLoss` decides that.
         callbacks.append(
             EarlyStopping(objective.metric, mode=objective.mode, patience=settings.patience, check_finite=False)
         )

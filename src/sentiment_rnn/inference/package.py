@@ -1,4 +1,4 @@
-"""The files of a packaged model, written by a run and read by whoever uses it.
+"""The files of a packaged model: a run writes them, and whoever uses the model reads them.
 
 <folder>/
     model.json                      what the model is: sizes, which part of a text it reads, precision, temperature, and
@@ -7,11 +7,11 @@
     weights.safetensors             float32, by the names of the classifier's parameters; complex ones as pairs
     training_texts.safetensors      int64 [N], fingerprints of the texts that it was trained and chosen on
 
-A language model has the same files. It judges no text: `read_package` refuses it, and `read_backbone` takes from either
-kind what another model can start from.
+A language model has the same files. It cannot judge texts, so `read_package` refuses it. `read_backbone` reads the
+weights that another model can start from, from either kind.
 
-Nothing in them is code and nothing is unpickled. The classes of encoder and pooling are this package's. Another's has
-to be imported before, by whoever loads the model.
+The files contain no code, and nothing is unpickled. The classes of encoder and pooling come from this package; a class
+from elsewhere must be imported first by whoever loads the model.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ from sentiment_rnn.data.tokenizer import (
 from sentiment_rnn.errors import UserError, printable
 from sentiment_rnn.model.network import SentimentNetwork, check_target
 
-if TYPE_CHECKING:  # it loads Lightning, which no prediction needs
+if TYPE_CHECKING:  # not at run time: it loads Lightning, which predictions do not need
     from sentiment_rnn.data.datamodule import ReviewData
 
 FORMAT = 2
@@ -48,18 +48,18 @@ ABOUT, VOCABULARY, WEIGHTS, TRAINING = (
     "model.json", "vocabulary.txt", "weights.safetensors", "training_texts.safetensors",
 )  # fmt: skip
 HASHED = (VOCABULARY, WEIGHTS, TRAINING)
-"""Files of which the first one holds the SHA-256."""
+"""Files of a package; the first holds the SHA-256 of the others."""
 BACKBONE = "backbone."
-"""Beginning of the names of the weights that no head has."""
+"""Prefix of the names of weights that belong to the backbone, not to a head."""
 
 
 @validated(frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 class Reading:
-    """Settings, beside the weights, that turn a text into a probability; raises `pydantic.ValidationError` for values
-    that do not fit."""
+    """Settings that, beside the weights, decide how a text becomes a probability; raises `pydantic.ValidationError` for
+    invalid values."""
 
     max_tokens: PositiveInt
-    """Longest part of a text that is read."""
+    """Most tokens of a text that are read."""
     keep: Literal["head", "tail", "both"]
     """Which part."""
     batch_size: PositiveInt
@@ -77,14 +77,14 @@ class Reading:
     longest: NonNegativeInt = 0
     """Tokens of its longest training text; 0 where that is not known."""
     shuffle_span: NonNegativeInt = 0
-    """Tokens of the stretches that it shuffles, as in training; 0 for none."""
+    """Length in tokens of the stretches that are shuffled, as in training; 0 for none."""
     label: str = ""
     """The encoder's name for people; empty in a model of an earlier version."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """A model, and all that is needed to use it."""
+    """A model, and everything that is needed to use it."""
 
     model: SentimentNetwork
     tokenizer: Tokenizer
@@ -105,12 +105,12 @@ class Package:
 
 @dataclass(frozen=True)
 class TrainedBackbone:
-    """What one model can start from that another has learnt."""
+    """The trained weights of a model from which another model can start."""
 
     settings: dict[str, Any]
     """`embedding`, `encoder` and others, as the model's description has them."""
     weights: dict[str, torch.Tensor]
-    """As they are stored, by the names of the backbone's parameters."""
+    """Weights as the file stores them, by the names of the backbone's parameters."""
     tokenizer: Tokenizer
     training_texts: np.ndarray
     """int64 [N], sorted fingerprints of the texts that it has read."""
@@ -128,14 +128,14 @@ def pack(
     label: str = "",
     start: TrainedBackbone | None = None,
 ) -> Package:
-    """The trained model as people use it, its temperature not yet fitted.
+    """The package of a trained model; its temperature is not fitted yet.
 
     Args:
-        data: that it was trained and chosen on.
-        precision: in which it was trained.
-        run_id: of the run that made it; empty where there is none.
-        label: its encoder's name for people.
-        start: the model from which it started, whose texts it has read too.
+        data: data that it was trained and chosen on.
+        precision: precision in which it was trained.
+        run_id: id of the run that made it; empty if there is none.
+        label: name of its encoder in tables and figures.
+        start: the model from which it started, whose texts it has also read.
     """
     read, corpus = data.config, data.corpus
     lengths = corpus.splits["train"].lengths
@@ -155,11 +155,11 @@ def fingerprints(documents: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def write_package(package: Package, folder: Path) -> None:
-    """Write the four files; `folder` is made."""
+    """Write the four files into `folder`, which is created."""
     folder.mkdir(parents=True)
     save_vocabulary(package.tokenizer.vocabulary, folder / VOCABULARY)
     weights = {name: _stored(value).cpu().contiguous() for name, value in package.model.state_dict().items()}
-    # Not by safetensors' `save_file`, whose files can be read by their owner alone.
+    # Not by safetensors' `save_file`: only their owner could read its files.
     (folder / WEIGHTS).write_bytes(save(weights))
     (folder / TRAINING).write_bytes(save({"fingerprints": torch.from_numpy(np.sort(package.training_texts))}))
     about = {
@@ -178,14 +178,14 @@ def _sha256(path: Path) -> str:
 
 
 def _stored(value: torch.Tensor) -> torch.Tensor:
-    """What a file has of a weight or a buffer: float32, a complex one as pairs; whole numbers as they are."""
+    """A weight or buffer as a file stores it: float32, complex numbers as pairs, whole numbers unchanged."""
     if value.is_complex():
         return torch.view_as_real(value.to(torch.complex64))
     return value.float() if value.is_floating_point() else value
 
 
 def restored(stored: Mapping[str, torch.Tensor], module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The state of a module from what a file has of it."""
+    """The state of a module, from its tensors as a file stores them."""
     pairs = {name for name, value in module.state_dict().items() if value.is_complex()}
     return {name: torch.view_as_complex(value) if name in pairs else value for name, value in stored.items()}
 
@@ -206,14 +206,14 @@ def read_package(folder: Path) -> Package:
             )
         for part in ("encoder", "pooling"):
             check_target(part, settings[part]["_target_"])
-        with torch.random.fork_rng(devices=[]):  # the draw of weights that are replaced at once
+        with torch.random.fork_rng(devices=[]):  # drawing weights that are replaced at once leaves no trace
             model = SentimentNetwork(**settings, padding_id=PADDING_ID, unknown_id=UNKNOWN_ID)
         model.load_state_dict(restored(load_file(folder / WEIGHTS), model))
         return Package(model.eval(), tokenizer, reading, _training_texts(folder))
 
 
 def read_backbone(folder: Path) -> TrainedBackbone:
-    """Read what another model can start from; the folder is that of a classifier or a language model.
+    """Read the weights that another model can start from; the folder has a classifier or a language model.
 
     Raises:
         UserError: as `read_package`.
@@ -229,7 +229,7 @@ def read_backbone(folder: Path) -> TrainedBackbone:
 
 
 def _description(folder: Path) -> tuple[dict[str, Any], Tokenizer]:
-    """What `model.json` says, and the tokenizer; the other files are those that it speaks of."""
+    """The content of `model.json`, and the tokenizer. Checks that the other files are those that it names."""
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     if about["format"] != FORMAT:
         raise UserError(
@@ -249,11 +249,11 @@ def _training_texts(folder: Path) -> np.ndarray:
 
 @contextmanager
 def _damage_in(folder: Path) -> Iterator[None]:
-    """Turn what reading a missing, damaged or unfitting file raises into one line."""
+    """Turn errors from a file that is missing, damaged or does not fit the others into a `UserError`."""
     try:
         yield
     except UserError:
         raise
-    except Exception as error:  # ten kinds, by what is damaged
+    except Exception as error:  # ten kinds, depending on what is damaged
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"{folder}: not a packaged model, or damaged ({type(error).__name__}: {reason})") from error

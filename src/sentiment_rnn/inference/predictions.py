@@ -8,16 +8,16 @@ import numpy as np
 
 from sentiment_rnn.errors import UserError
 
-if TYPE_CHECKING:  # who reads the results of runs needs no torch, which takes a second to load
+if TYPE_CHECKING:  # not at run time: reading the results of runs needs no torch, which takes a second to load
     from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """One entry a review, in the order of the split."""
+    """Predictions of a run, one entry per review, in the order of the split."""
 
     probabilities: np.ndarray
-    """float32 [N], that the review is positive, at the run's temperature."""
+    """float32 [N], probability that the review is positive, at the run's temperature."""
     labels: np.ndarray
     """int8 [N], 1 positive."""
     lengths: np.ndarray
@@ -25,9 +25,9 @@ class Predictions:
     lags: np.ndarray
     """int32 [N], tokens from the deciding clause to the end; -1 where unknown."""
     logits: np.ndarray | None = None
-    """float32 [N], before the temperature; None in runs that had none."""
+    """float32 [N], before the temperature; None in runs without a temperature."""
     temperature: float = 1.0
-    """Divisor of the logits, as validation chose."""
+    """Divisor of the logits, chosen on validation."""
 
     @property
     def correct(self) -> np.ndarray:
@@ -49,7 +49,7 @@ class Predictions:
         return bool((self.lags >= 0).all())
 
     def save(self, file: Path | BinaryIO) -> None:
-        """Write arrays alone, compressed; no pickle."""
+        """Write the arrays, compressed and without pickle."""
         np.savez_compressed(file, **{name: value for name, value in asdict(self).items() if value is not None})
 
     @classmethod
@@ -59,22 +59,22 @@ class Predictions:
             with np.load(path, allow_pickle=False) as arrays:
                 fields = {name: arrays[name] for name in arrays.files}
             return cls(**fields | {"temperature": float(fields.get("temperature", 1.0))})
-        except Exception as error:  # ten kinds, by which byte is damaged
+        except Exception as error:  # ten kinds, depending on which byte is damaged
             raise UserError(f"{path}: not a run's predictions, or damaged ({error}); train again") from error
 
 
 def is_correct(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """bool [N], whether a probability is on the side of its label; a half is negative."""
+    """bool [N], whether a probability is on the side of its label; 0.5 counts as negative."""
     return np.asarray((probabilities > 0.5) == (labels == 1))
 
 
 def surest_mistakes(probabilities: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
-    """int64 [≤ count], where the probability is on the wrong side, the furthest from a half first."""
+    """int64 [≤ count], indices of probabilities on the wrong side, the furthest from 0.5 first."""
     wrong = np.flatnonzero(~is_correct(probabilities, labels))
     return np.asarray(wrong[np.argsort(-np.abs(probabilities[wrong] - 0.5), kind="stable")][:count])
 
 
 def calibrate(logits: "Tensor", temperature: float) -> np.ndarray:
-    """float32 [N], probabilities of float32 logits `[N]` at a temperature: the one place where they are computed."""
-    # In float64: in float32 the last digit depends on where in a batch a number stands.
+    """float32 [N], probabilities of float32 logits `[N]` at a temperature. The only place where they are computed."""
+    # In float64: in float32 the last digit would depend on a number's position in the batch.
     return (logits.double() / temperature).sigmoid().float().numpy()

@@ -1,4 +1,4 @@
-"""Texts in, probabilities out: tokenized, batched by length, in the order in which they came."""
+"""Texts in, probabilities out, in the same order. Texts are tokenized and batched by length."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,18 +18,18 @@ NEGATIVE, POSITIVE = "negative", "positive"
 
 
 class Sentiments(NamedTuple):
-    """One entry a text."""
+    """Answers of a model, one entry per text."""
 
     probabilities: np.ndarray
-    """float32 [N], that the text is positive; NaN where there is no token to judge by."""
+    """float32 [N], probability that the text is positive; NaN for a text without a token."""
     known: np.ndarray
     """int64 [N], tokens of the whole text that are in the vocabulary."""
     unknown: np.ndarray
-    """int64 [N], those that are not."""
+    """int64 [N], tokens of the whole text that are not in the vocabulary."""
 
     @property
     def labels(self) -> list[str | None]:
-        """`positive` or `negative`; None where there is no token to judge by."""
+        """`positive` or `negative`; None for a text without a token."""
         return [None if np.isnan(p) else POSITIVE if p > 0.5 else NEGATIVE for p in self.probabilities]
 
     def records(self) -> Iterator[dict[str, Any]]:
@@ -45,7 +45,7 @@ class Sentiments(NamedTuple):
 
 
 class Predictor:
-    """A packaged model at work on the CPU.
+    """A packaged model that predicts on the CPU.
 
     >>> Predictor(read_package(folder)).predict(["a wonderful film, warm and funny"]).labels
     ['positive']
@@ -54,7 +54,7 @@ class Predictor:
     def __init__(self, package: Package) -> None:
         self.package = package
         precision = package.reading.precision
-        # Where the processor only emulates bfloat16, float32 says the same, faster.
+        # If the processor only emulates bfloat16, float32 gives the same answers faster.
         self.half = precision == "bfloat16" and runtime.resolve_precision("auto", "cpu") == "bfloat16"
 
     def predict(self, texts: Sequence[str | None]) -> Sentiments:
@@ -70,7 +70,7 @@ class Predictor:
         return [tokenizer.encode(whole(text)) if text else np.array([], dtype=np.int32) for text in texts]
 
     def probabilities(self, documents: Sequence[np.ndarray]) -> np.ndarray:
-        """float32 [N] for token ids; NaN where there are none."""
+        """float32 [N], probabilities from token ids; NaN for a text without ids."""
         probabilities = np.full(len(documents), np.nan, dtype=np.float32)
         with_tokens = [index for index, ids in enumerate(documents) if len(ids)]
         logits = self.logits([documents[index] for index in with_tokens])
@@ -78,11 +78,11 @@ class Predictor:
         return probabilities
 
     def logits(self, documents: Sequence[np.ndarray]) -> torch.Tensor:
-        """float32 [N] for token ids, of which every text has one at least, before the temperature."""
+        """float32 [N], logits from token ids, before the temperature; every text has at least one token."""
         return self.logits_of(Split.of(documents)) if len(documents) else torch.empty(0)
 
     def logits_of(self, split: Split) -> torch.Tensor:
-        """float32 [N] for a split, batched as a run's test is, so that a run's own test gives its own logits."""
+        """float32 [N], logits of a split. It is batched as in a run's test, so that the logits are the run's own."""
         reading = self.package.reading
         reviews = Reviews(split, reading.max_tokens, reading.keep, reading.shuffle_span)
         logits = torch.empty(len(split))
@@ -94,7 +94,7 @@ class Predictor:
 
 
 def notes_of(reading: Reading) -> list[str]:
-    """Reasons to doubt a model's answers, whatever the texts are."""
+    """Reasons to doubt all answers of a model, whatever the texts are."""
     if reading.data != "generated":
         return []
     return [
@@ -104,30 +104,30 @@ def notes_of(reading: Reading) -> list[str]:
 
 
 class Doubts:
-    """Counts texts whose answers are in doubt, part by part, and says in the end how many there were."""
+    """Counts texts whose answers are in doubt, part by part, and reports the counts in the end."""
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self.texts = 0
-        """Texts with a token."""
+        """Number of texts with a token."""
         self.counts: Counter[str] = Counter()
-        """Texts for each reason for doubt."""
+        """Number of texts for each reason for doubt."""
 
     def add(self, sentiments: Sentiments) -> None:
-        """Count in a part that was answered."""
+        """Add the answers of a part."""
         reading, lengths = self.reading, sentiments.known + sentiments.unknown
         self.texts += np.count_nonzero(lengths)
         doubtful = {
             "a third or more of the words are unknown": sentiments.unknown >= MANY_UNKNOWN * lengths,
             f"shorter than any text in training ({reading.shortest} tokens)": lengths < reading.shortest,
-            # Which models of version 0.4.0 did not record.
+            # Models of version 0.4.0 did not record the longest text.
             f"longer than any text in training ({reading.longest} tokens)": lengths > (reading.longest or np.inf),
         }
         for reason, texts in doubtful.items():
             self.counts[reason] += np.count_nonzero(texts & (lengths > 0))
 
     def reasons(self) -> dict[str, int]:
-        """Number of texts for each reason for doubt that there is."""
+        """Number of texts for each reason for doubt that applies to any text."""
         return dict(+self.counts)
 
     def lines(self) -> list[str]:

@@ -38,7 +38,7 @@ class Unrolled:
     """`[B, T, H]`: `forget`, `input`, `output` and `candidate` of an LSTM, 1 for a gate that it lacks; `reset`,
     `update` and `candidate` of a GRU; empty for a net without gates."""
     logits: Tensor
-    """`[B]`, of the state at each review's end."""
+    """`[B]`, logits from the state at each review's end."""
     running: Tensor
     """`[B, T]`, the logits that the output layer would give after each token."""
 
@@ -53,11 +53,11 @@ def unroll(classifier: Any, tokens: Tensor, lengths: Tensor) -> Unrolled:
         lengths: int64 [B].
 
     Raises:
-        ValueError: the classifier is another.
+        ValueError: the classifier is of another kind.
     """
     encoder = classifier.backbone.encoder
     kind = type(encoder)
-    # One with a `forward` or `read` of its own does more than the equations of `cells` say.
+    # An encoder with a `forward` or `read` of its own does more than the equations of `cells` say.
     as_cells = isinstance(encoder, Recurrent) and (kind.forward, kind.read) == (Recurrent.forward, Recurrent.read)
     if not as_cells or encoder.backwards is not None or not isinstance(classifier.pooling, Last):
         raise ValueError(f"{kind.__name__}: expected a recurrent encoder in one direction, pooling=last")
@@ -102,7 +102,7 @@ def gradient_by_step_back(classifier: Any, batch: Any) -> np.ndarray:
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         embedded = classifier.backbone.embedding(batch.tokens).detach().requires_grad_()
         logits = classifier.classify(embedded, batch.lengths)
-        # The sum, not the mean: each review's gradient is its own, whatever else is in the batch.
+        # The sum, not the mean, so that a review's gradient does not depend on the other reviews of the batch.
         loss = binary_cross_entropy_with_logits(logits, batch.labels, reduction="sum")
         # In float64: the square of a float32 below 1e-19 would be flushed to 0.
         norms = torch.autograd.grad(loss, embedded)[0].double().norm(dim=2).cpu()
@@ -115,10 +115,10 @@ def median_by_step_back(norms: Tensor, lengths: Tensor) -> np.ndarray:
 
     Returns:
         float64 [D]: element k is k tokens from the end; D is a length that at least half of the reviews have. NaN where
-        all of them are.
+        all reviews have NaN.
     """
     reach = int(np.median(lengths))
-    places = lengths[:, None] - 1 - torch.arange(reach)  # of the token so many steps from the end
+    places = lengths[:, None] - 1 - torch.arange(reach)  # [B, D], position of the token k steps from the end
     by_step_back = norms.gather(1, places.clamp(min=0)).masked_fill(places < 0, torch.nan).double().numpy()
     medians, known = np.full(reach, np.nan), ~np.isnan(by_step_back).all(0)
     medians[known] = np.nanmedian(by_step_back[:, known], axis=0)
@@ -127,11 +127,11 @@ def median_by_step_back(norms: Tensor, lengths: Tensor) -> np.ndarray:
 
 GATES = ("forget", "input", "output")
 UNITS = 32
-"""Units whose gates are kept, those that the output layer weighs most."""
+"""How many units' gates are kept: those with the largest weights in the output layer."""
 PHRASES = 10
-"""N-grams that are named."""
+"""How many n-grams are listed."""
 SENTENCE = re.compile(r".+?(?:(?<=[.!?])\s+|\n+|\Z)", re.DOTALL)
-"""With what parts it from the next one, which can be tokens too."""
+"""A sentence, with the white space behind it, which can be tokens too."""
 
 
 class Sentence(NamedTuple):
@@ -141,11 +141,11 @@ class Sentence(NamedTuple):
     without: float
     """Probability that the text is positive with this sentence left out; NaN where nothing is left."""
     change: float
-    """The probability with it, minus that without it."""
+    """The probability with this sentence, minus the probability without it."""
 
 
 class Contributions(NamedTuple):
-    """Terms of the logit of a network that judges together with n-grams."""
+    """Terms of the logit of a network that is combined with n-grams."""
 
     network: float
     ngrams: float
@@ -154,7 +154,7 @@ class Contributions(NamedTuple):
 
     @property
     def decisive(self) -> str:
-        """The term that is further from 0."""
+        """Name of the term that is further from 0."""
         return "n-grams" if abs(self.ngrams) > abs(self.network) else "network"
 
 
@@ -174,11 +174,11 @@ class Inspection:
     running: np.ndarray
     """float32 [T], the model's probability if the text ended after this token."""
     gates: dict[str, np.ndarray]
-    """By gate, and `cell` for the cell state: float [T, units]. Of the last layer. Empty for all but an LSTM and an
-    sLSTM in one direction, pooled at its last state."""
+    """Gates of the last layer by name, and its cell state as `cell`: float [T, units]. Only for an LSTM or sLSTM in one
+    direction, pooled at its last state; else empty."""
     sentences: list[Sentence]
     contributions: Contributions | None = None
-    """None where a network judges alone."""
+    """None for a network without n-grams."""
 
     @property
     def probability(self) -> float:
@@ -187,7 +187,7 @@ class Inspection:
 
 
 def inspect(predictor: Predictor, text: str) -> Inspection:
-    """Read a text and all its beginnings, and the text without each of its sentences.
+    """Read a text, each of its beginnings, and the text without each of its sentences.
 
     Raises:
         UserError: the text has no token, or the model reads words in a random order.
@@ -218,19 +218,19 @@ def inspect(predictor: Predictor, text: str) -> Inspection:
 
 
 def part_read(predictor: Predictor, ids: np.ndarray) -> np.ndarray:
-    """Part of a text that the model reads: of its tokens, or of any other values with one for each token."""
+    """The part of a text that the model reads, from its tokens, or from other values with one for each token."""
     return cut(ids, predictor.package.reading.max_tokens, predictor.package.reading.keep)
 
 
 def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
-    """By gate, and `cell`: float [T, units], of the units that the output layer weighs most; empty without cells."""
+    """Gates by name, and `cell`: float [T, units], of units with the largest output weights; empty without a cell."""
     model = predictor.package.model
     try:
         unrolled = unroll(model, torch.from_numpy(ids.astype(np.int64))[None], torch.tensor([len(ids)]))
-    except ValueError:  # it has two directions, or is not pooled at its last state
+    except ValueError:  # two directions, or not pooled at the last state
         return {}
     layers = cast(nn.ModuleList, model.backbone.encoder.forwards)
-    if not unrolled.cells or isinstance(layers[-1], OwnLayer):  # its units are not those that the output layer weighs
+    if not unrolled.cells or isinstance(layers[-1], OwnLayer):  # the output layer does not read an OwnLayer's units
         return {}
     units = model.output.weight.detach()[0].abs().argsort(descending=True)[:UNITS]
     gates = {gate: unrolled.gates[gate][0][:, units].numpy() for gate in GATES if gate in unrolled.gates}
@@ -239,7 +239,7 @@ def gates_of(predictor: Predictor, ids: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def contributions_to(predictor: Predictor, ids: np.ndarray) -> Contributions | None:
-    """Terms of a text's logit; None where a network judges alone.
+    """Terms of a text's logit; None for a network without n-grams.
 
     Args:
         ids: int32 [T], token ids of the part that the model reads.
@@ -263,8 +263,7 @@ def contributions_to(predictor: Predictor, ids: np.ndarray) -> Contributions | N
 def sentences_of(
     predictor: Predictor, parts: list[str], documents: list[np.ndarray], read: np.ndarray, probability: float
 ) -> list[Sentence]:
-    """Effect of leaving out each sentence. A sentence of which nothing was read is not listed, since it changes
-    nothing."""
+    """Effect of leaving out each sentence. A sentence of which nothing was read has no effect and is not listed."""
     owner = np.repeat(np.arange(len(parts)), [len(ids) for ids in documents])
     ids = np.concatenate(documents)
     seen = np.unique(owner[read])

@@ -28,7 +28,7 @@ class SentimentModel:
                 "unknown_tokens": sentiments.unknown,
             }
         )
-        # None and not NaN, which the scoring server would write as it is, and JSON has none.
+        # None, since JSON has no NaN, and the scoring server would write NaN unchanged.
         return answers.replace({np.nan: None}).set_index(model_input.index)
 
 

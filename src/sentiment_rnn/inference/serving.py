@@ -1,4 +1,4 @@
-"""A model over HTTP: MLflow's scoring protocol, and a page on which one types."""
+"""A model over HTTP: MLflow's scoring protocol, and a page to type texts into."""
 
 import asyncio
 import json
@@ -19,27 +19,27 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from sentiment_rnn.inference.predictor import Predictor
 
 LARGEST = 32 * 2**20
-"""Bytes of a request's body. Answering a text takes some twenty times its size in memory."""
+"""Most bytes of a request's body. Answering a text takes some twenty times its size in memory."""
 TOGETHER = 2 * LARGEST
-"""Bytes of all bodies that are read or answered at a time."""
+"""Most bytes of all bodies that are read or answered at the same time."""
 MOST_TEXTS = 100_000
-"""Texts of a request."""
+"""Most texts of a request."""
 PATIENCE = 30
-"""Seconds in which a body has to be there."""
+"""Seconds within which a body must have arrived."""
 EXPECTED = 'expected texts, as in {"inputs": {"text": ["a text", "another"]}}'
 
 
 class PunctualHTTP(H11Protocol):
-    """uvicorn's HTTP protocol, in which a request's headers have `timeout_keep_alive` seconds to come. uvicorn's own
-    waits for them without end once it has their first byte."""
+    """uvicorn's HTTP protocol, with a limit of `timeout_keep_alive` seconds for a request's headers. uvicorn's own
+    protocol waits forever once it has their first byte."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
+        """Start the time limit of the first request."""
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:
-        """Read what has come, and go on waiting until that completes a request's headers."""
+        """Read the data that have come; the time limit stays until a request's headers are complete."""
         self.conn.receive_data(data)
         self.handle_events()
 
@@ -49,14 +49,14 @@ def scoring_app(
 ) -> Starlette:
     """The routes of MLflow's scoring server: `/invocations`, `/ping`, `/health`, `/version`.
 
-    A page of another site cannot ask it: browsers send JSON to another site only where that allows it, and send the
-    name by which they reached this address, which has to be one of `hosts`.
+    A page of another site cannot use it. Browsers send JSON to another site only if that site allows it. They also send
+    the name by which they reached this server, which has to be one of `hosts`.
 
     Args:
         predictor: the model that answers.
         hosts: names and addresses by which the server may be called.
         page: HTML for `/`; empty for none.
-        answer: from a text to what the page's script is sent, as JSON.
+        answer: function from a text to the answer for the page's script, which is sent as JSON.
     """
     bodies = Bodies()
 
@@ -88,15 +88,15 @@ def scoring_app(
 
 
 class Bodies:
-    """The bodies that are read or answered now."""
+    """The request bodies that are being read or answered."""
 
     def __init__(self) -> None:
         self.held = 0
-        """Bytes of them all."""
+        """Bytes of all of them."""
 
     @asynccontextmanager
     async def json_of(self, request: Request) -> AsyncIterator[Any]:
-        """A request's JSON, whose body counts as held until it is answered.
+        """A request's JSON. Its body counts towards the limit until the request is answered.
 
         Raises:
             HTTPException: the body is no JSON, too large or too slow.
@@ -148,7 +148,7 @@ def texts_of(asked: Any) -> list[str | None]:
 
 
 async def refusal(_: Request, error: Exception) -> Response:
-    """An error as MLflow's server has it; one line, which may hold what was sent, so it is cut."""
+    """An error in the format of MLflow's server. The line is cut, since it may quote what was sent."""
     assert isinstance(error, HTTPException)
     message = " ".join(error.detail.split())
     content = {"error_code": "BAD_REQUEST", "message": message[:500] + "…" * (len(message) > 500)}

@@ -1,8 +1,8 @@
-"""Recurrent cells: what one is, how a layer of it is read step by step, and weights where PyTorch has no module for it.
-A cell's equations stand in its encoder's file.
+"""Recurrent cells, reading a layer of them step by step, and weights of layers for which PyTorch has no module. A
+cell's equations are in its encoder's file.
 
 This is the reference. The compiled `recurrence` and PyTorch's modules compute the same states faster, where they apply.
-The probes look at every step here.
+The probes use this code to look at every step.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,21 +19,21 @@ class GradientStop:
     """Places at which the gradient of a layer ends. The states do not depend on them."""
 
     starts: Tensor | None = None
-    """int64 [B]: the first step of each review that the gradient reaches; None: it reaches all."""
+    """int64 [B], the first step of each review that the gradient reaches; None: it reaches all steps."""
     along_cell: bool = False
     """C_{t-1} counts as a constant in C_t."""
     through_state: bool = False
     """h_{t-1} counts as a constant in gates and candidate."""
 
     def cut_before(self, sequence: Tensor) -> Tensor:
-        """`sequence [B, T, N]`, of which the steps before a review's start are constants."""
+        """`sequence [B, T, N]` with constants at the steps before each review's start."""
         if self.starts is None:
             return sequence
         reached = torch.arange(sequence.shape[1], device=sequence.device) >= self.starts[:, None]
         return torch.where(reached[:, :, None], sequence, sequence.detach())
 
     def cut_at(self, t: int, before: Tensor) -> Tensor:
-        """What step t gets of the one before, `[B, N]`: a constant up to a review's start."""
+        """The values `[B, N]` that step t gets from the previous step; constant up to a review's start."""
         return before if self.starts is None else torch.where((t <= self.starts)[:, None], before.detach(), before)
 
 
@@ -53,37 +53,37 @@ class Cell(NamedTuple):
     """A kind of cell."""
 
     gates: str
-    """Blocks of H rows in the weights, a letter each, in their order."""
+    """One letter for each block of H rows in the weights, in order."""
     step: Callable[[Tensor, Tensor, Tensor, Tensor], Step] | None
-    """From W_x x_t + b_x, W_h h_{t-1} + b_h (0 where no block sees h_{t-1}), h_{t-1} and C_{t-1}. None: the layer is an
-    `OwnLayer`."""
+    """Function from W_x x_t + b_x, W_h h_{t-1} + b_h (0 where no block sees h_{t-1}), h_{t-1} and C_{t-1} to the values
+    at step t. None: the layer is an `OwnLayer`."""
     recurrent: str | None = None
-    """Blocks that see h_{t-1}. None: all of `gates`; empty: none, and then the layer has no W_h and no b_h."""
+    """Blocks that see h_{t-1}. None: all of `gates`. Empty: no block, so that the layer has no W_h and no b_h."""
     cell_state: bool = False
-    """Whether C_t is another than h_t."""
+    """Whether C_t differs from h_t."""
     memory: int = 1
     """Numbers of C_t for each unit: 3 in an sLSTM."""
     normalizer: Callable[[Tensor], Tensor] = torch.ones_like
-    """What h_t divides C_t by, of C_t `[…, memory · H]`: n_t `[…, H]` of an sLSTM, where the first H numbers of C_t
-    have a scale that says nothing; else ones, in the shape of C_t."""
+    """Function from C_t `[…, memory · H]` to the divisor of C_t in h_t. For an sLSTM that is n_t `[…, H]`: the scale of
+    the first H numbers of C_t means nothing without it. Else ones, in the shape of C_t."""
     compiled: str | None = None
-    """Its name in recurrence.cpp or scan.h, for this `step` alone; None: it is not compiled."""
+    """Name of the compiled version of this `step` in recurrence.cpp or scan.h; None: there is none."""
     coefficients: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
-    """Of a `linear_cell`, whose steps `scan.py` reads all at once; else None."""
+    """The coefficients of a `linear_cell`, whose steps `scan.py` reads all at once; else None."""
     slope: Callable[[Tensor], Tensor] | None = None
     """Slope of the activation as a function of the activation's value, for a net without gates."""
     alpha: float | None = None
-    """The share of h_{t-1} that a leaky unit keeps; None: of another cell."""
+    """The share of h_{t-1} that a leaky unit keeps; None for other cells."""
 
 
 def linear_cell(
     gates: str, coefficients: Callable[[Tensor], tuple[Tensor, Tensor]], compiled: str | None = None
 ) -> Cell:
-    """A cell without W_h, h_t = a_t · h_{t-1} + b_t, of which the gate `update` is a_t.
+    """A cell without W_h, h_t = a_t · h_{t-1} + b_t. Its gate `update` is a_t.
 
     Args:
-        coefficients: a and b, `[…, H]` each, from W_x x + b_x `[…, G]`.
-        gates, compiled: as of a `Cell`.
+        coefficients: function from W_x x + b_x `[…, G]` to a and b, `[…, H]` each.
+        gates, compiled: as in `Cell`.
     """
 
     def step(from_input: Tensor, _: Tensor, before: Tensor, __: Tensor) -> Step:
@@ -95,7 +95,7 @@ def linear_cell(
 
 
 class Layer(nn.Module):
-    """The weights of one layer in one direction, by the names and shapes of PyTorch's modules, and drawn as theirs.
+    """The weights of one layer in one direction, with the names, shapes and initialization of PyTorch's modules.
 
     Args:
         input_size: E.
@@ -119,7 +119,7 @@ class HeadedLayer(Layer):
     """A layer whose W_h is split into heads: blocks along the diagonal of each gate's matrix, and 0 elsewhere.
 
     Args:
-        input_size, hidden_size, cell: as of a `Layer`.
+        input_size, hidden_size, cell: as in `Layer`.
         heads: blocks of each gate.
     """
 
@@ -152,7 +152,7 @@ class OwnLayer(nn.Module):
 
 
 AnyLayer = nn.RNNBase | Layer | OwnLayer
-"""A layer with its cell; `Recurrent` gives PyTorch's modules theirs."""
+"""A layer with its cell; `Recurrent` adds the cell to PyTorch's modules."""
 
 
 def cell_of(layer: AnyLayer) -> Cell:
@@ -161,8 +161,8 @@ def cell_of(layer: AnyLayer) -> Cell:
 
 
 def states(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
-    """States `[B, T, H]` of one layer in one direction for `inputs [B, T, E]`. Under autocast those of all
-    but an `OwnLayer` keep their type."""
+    """States `[B, T, H]` of one layer in one direction for `inputs [B, T, E]`. Under autocast the states keep their
+    type, except those of an `OwnLayer`."""
     found = torch.stack([step.state for step in steps(layer, inputs, stop)], 1)
     return found if stop is None else stop.cut_before(found)
 
@@ -192,7 +192,7 @@ def steps(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> 
 
 
 def recurrent_weight(layer: AnyLayer) -> Tensor | None:
-    """W_h `[G, H]`, with zeros for the gates that do not see h_{t-1}; None where no gate does."""
+    """W_h `[G, H]`, with zeros for the gates that do not see h_{t-1}; None if no gate sees it."""
     weight = cast(Tensor | None, layer.weight_hh_l0)
     cell = cell_of(layer)
     if weight is None or cell.recurrent is None:

@@ -21,7 +21,7 @@ class SentimentClassifier(SentimentNetwork, TextModule):
 
     Args:
         optimizer: see `OptimizerConfig`.
-        vocabulary_size, embedding, encoder, pooling, padding_id, unknown_id: of the network.
+        vocabulary_size, embedding, encoder, pooling, padding_id, unknown_id: see `SentimentNetwork`.
         adversarial, virtual: ε of adversarial and of virtual adversarial training; 0: none.
     """
 
@@ -52,7 +52,7 @@ class SentimentClassifier(SentimentNetwork, TextModule):
         )
         self.scores = nn.ModuleDict({"val": scores.clone("val/"), "test": scores.clone("test/")})
         self.predictions: list[tuple[Tensor, Tensor]] = []
-        """Indices int64 [B] and logits float32 [B] of the last test, a pair a batch."""
+        """Indices int64 [B] and logits float32 [B] of the last test, one pair per batch."""
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Mean cross-entropy of a batch, `train/loss`, and the losses on perturbed reviews, with weight 1 each."""
@@ -60,7 +60,7 @@ class SentimentClassifier(SentimentNetwork, TextModule):
         embedded = self.backbone.embed(batch.tokens)
         if self.adversarial or self.virtual:
             read = with_same_noise(read)
-            embedded.requires_grad_()  # which a frozen embedding does not give it
+            embedded.requires_grad_()  # it has no gradient if the embedding is frozen
         logits = read(embedded)
         loss = total = binary_cross_entropy_with_logits(logits, batch.labels)
         self.log_step("train/loss", loss, batch_size=len(logits))
@@ -84,7 +84,7 @@ class SentimentClassifier(SentimentNetwork, TextModule):
         self.predictions.append((batch.indices.cpu(), logits.cpu()))
 
     def on_test_epoch_end(self) -> None:
-        """Bring the predictions of all processes together."""
+        """Gather the predictions of all processes."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             parts: list[Any] = [None] * torch.distributed.get_world_size()
             torch.distributed.all_gather_object(parts, self.predictions)

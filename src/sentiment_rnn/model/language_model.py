@@ -1,11 +1,12 @@
-"""A language model: what is the next word? A head on the classifier's backbone, which can hand its weights over.
+"""A language model: predicts the next word. It is a head on the backbone that classifiers have too, so that they can
+start from its weights.
 
-From the state h_t of the words so far, over all words w but padding,
+The probability of the next word w, given the state h_t of the words so far, is
 
     p(w | h_t) = softmax_w(e_w · P h_t + b_w)
 
-where e_w is the word's vector in the embedding (tied weights: Press & Wolf 2017; Inan et al. 2017), and P a projection
-where a state is not as wide as a vector.
+over all words but padding. e_w is the word's vector in the embedding (tied weights: Press & Wolf 2017; Inan et al.
+2017). P is a projection if a state is not as wide as a vector.
 """
 
 import math
@@ -20,20 +21,20 @@ from sentiment_rnn.model.recurrence import linear
 from sentiment_rnn.model.training import TextModule
 
 ROWS, PIECE = 1024, 2**20
-"""Targets whose logits are there at once: with fewer, products are slow. And logits of which the softmax is taken at
-once, few enough for a processor's cache."""
+"""Number of targets whose logits are in memory at once (with fewer, matrix products are slow), and number of logits
+whose softmax is taken at once (few enough for a processor's cache)."""
 
 
 class LanguageModel(TextModule):
-    """The next word of each review, read once from its first word to its last from a zero state.
+    """Predicts each next word of a review. A review is read once, from its first word to its last, from a zero state.
 
-    `train/loss` is that over the sampled words, and smaller than `val/loss`, which is over all words [nats a token];
-    without samples both are over all. A word that is not in the vocabulary is a word like others, `<unk>`.
+    `train/loss` is over the sampled words, `val/loss` over all words [nats per token], so the first is smaller. Without
+    samples both are over all words. Words that are not in the vocabulary count as one word, `<unk>`.
 
     Args:
-        vocabulary_size, embedding, encoder, padding_id, unknown_id: of the `Backbone`.
+        vocabulary_size, embedding, encoder, padding_id, unknown_id: see `Backbone`.
         optimizer: see `OptimizerConfig`.
-        samples: words of which a training step's softmax consists, beside each target; 0 takes all.
+        samples: number of words in the softmax of a training step, beside each target; 0 takes all words.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class LanguageModel(TextModule):
         self.description: dict[str, Any] = {
             "task": "language_model", "vocabulary_size": vocabulary_size, "embedding": embedding, "encoder": encoder,
         }  # fmt: skip
-        """What a package says of the model: plain numbers, strings and dicts of them."""
+        """Description of the model for its package: plain numbers, strings and dicts of them."""
         self.backbone = Backbone(vocabulary_size, embedding, encoder, padding_id, unknown_id)
         size, width = self.backbone.output_size, embedding["size"]
         self.projection = nn.Identity() if size == width else nn.Linear(size, width, bias=False)
@@ -61,14 +62,14 @@ class LanguageModel(TextModule):
         self.backbone.initialize_embedding()
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`tokens [B, T]` int64, `lengths [B]` int64 → `P h_t` of every word that has a next one, `[N, E]`, and the
-        next words `[N]` int64."""
+        """`tokens [B, T]` int64, `lengths [B]` int64 → `P h_t` at every word that has a next word, `[N, E]`, and the
+        next words, `[N]` int64."""
         outputs = self.projection(self.backbone(tokens, lengths))[:, :-1]
         asked = torch.arange(outputs.shape[1], device=lengths.device) < lengths[:, None] - 1
         return outputs[asked], tokens[:, 1:][asked]
 
     def loss(self, outputs: Tensor, targets: Tensor, sampled: bool) -> Tensor:
-        """Mean cross-entropy [nats a token] of `outputs [N, E]` and `targets [N]`, over sampled words or over all."""
+        """Mean cross-entropy [nats per token] of `outputs [N, E]` and `targets [N]`, over sampled words or over all."""
         words, correction = self.words.draw() if sampled and self.words.samples else self.words.everything()
         embedding, bias = self.backbone.embedding, self.bias - correction
         target_logits = (outputs.float() * embedding(targets)).sum(1) + bias[targets]
@@ -86,7 +87,7 @@ class LanguageModel(TextModule):
         return loss
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """`val/loss`, over all words, each token counting alike."""
+        """`val/loss`, over all words; every token has the same weight."""
         outputs, targets = self(batch.tokens, batch.lengths)
         self.log("val/loss", self.loss(outputs, targets, sampled=False), batch_size=len(targets), sync_dist=True)
 
@@ -96,19 +97,20 @@ class LanguageModel(TextModule):
 
 
 class WordSampler(nn.Module):
-    """Words that stand for all others in a training step (sampled softmax: Bengio & Senécal 2008; Jean et al. 2015).
+    """Samples words for the softmax of a training step (sampled softmax: Bengio & Senécal 2008; Jean et al. 2015).
 
     A sample has S different words, drawn one after the other with the probabilities of Zipf's law,
 
         q_k = log((k + 1) / k) / log V
 
-    for the k-th word of V - 1: ids fall in frequency. Let y be a word, and C the sample with the target. If each word
-    is in the sample with its own probability π, Bayes' rule gives p(target = y | C) ∝ p(y) / π_y, so that log π_y is
-    what a logit is corrected by. That is log(1 − (1 − q)^n), with the number n of draws, repeated ones too, that gives
-    S different words. log(S q) in its place is too much for frequent words, up to log(S q) nats.
+    for the k-th of V - 1 words, since ids are sorted by decreasing frequency. Let y be a word, and C the sample with
+    the target. If each word is in the sample with its own probability π, Bayes' rule gives
+    p(target = y | C) ∝ p(y) / π_y. So each logit is corrected by log π_y = log(1 − (1 − q)^n), where n is the number of
+    draws, repeated ones included, that gives S different words. The usual log(S q) corrects frequent words by too much,
+    up to log(S q) nats.
 
     Args:
-        samples: S; 0, or as many as there are words: all, without correction.
+        samples: S. 0, or as many as there are words: all words, without correction.
     """
 
     def __init__(self, vocabulary_size: int, samples: int, padding_id: int = 0) -> None:
@@ -121,7 +123,7 @@ class WordSampler(nn.Module):
         correction = torch.zeros_like(q)
         if self.samples:
             correction[words] = log_inclusion(q[words], self.samples)
-        # Not part of the state: they follow from the arguments.
+        # Not part of the state, since they follow from the arguments.
         for name, values in {"all": words, "q": q.float(), "correction": correction.float()}.items():
             self.register_buffer(name, values, persistent=False)
 
@@ -130,7 +132,7 @@ class WordSampler(nn.Module):
         return torch.multinomial(cast(Tensor, self.q), self.samples), cast(Tensor, self.correction)
 
     def everything(self) -> tuple[Tensor, Tensor]:
-        """All words but padding, int64 [V - 1], and zeros [V]: each of them is there."""
+        """All words but padding, int64 [V - 1], and zeros [V], since log π is 0 if all words are there."""
         return cast(Tensor, self.all), torch.zeros_like(cast(Tensor, self.correction))
 
 
@@ -148,18 +150,18 @@ def log_inclusion(q: Tensor, samples: int) -> Tensor:
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """Σ_n log(exp(t_n) + Σ_k exp(x_n · w_k + b_k)) − t_n over `x [N, E]` and the targets' logits t, without the k that
-    is the target itself.
+    """Σ_n log(exp(t_n) + Σ_k exp(x_n · w_k + b_k)) − t_n over `x [N, E]` and the targets' logits t; k runs over all
+    words but the target.
 
-    Of the logits `[N, K]` a piece is there at a time. Its gradient is taken at once, since all that comes behind is
-    a factor: no logit is kept, or computed twice.
+    Only a piece of the logits `[N, K]` is in memory at a time. The gradient of a piece is computed with it: later steps
+    only multiply it by a factor. So no logit is kept or computed twice.
     """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, target_logits: Tensor, place: Tensor, differentiable: bool
     ) -> Tensor:
-        """`weight [K, E]`, `bias [K]`, `target_logits [N]`, and each target's `place [N]` among the K, −1 for none."""
+        """`weight [K, E]`, `bias [K]`, `target_logits [N]`, and each target's `place [N]` among the K words, or −1."""
         device = x.device.type
         numbers = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         lower, w = x.to(numbers), weight.to(numbers)
@@ -181,15 +183,15 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        scale = float(gradients[0])  # a tensor would be rounded to three digits where the others are
+        scale = float(gradients[0])  # a tensor would be rounded to the type of the others, perhaps to three digits
         return *(scale * each for each in ctx.saved_tensors), None, None
 
 
 def _cross_entropy_(
     products: Tensor, bias: Tensor, target_logits: Tensor, place: Tensor, gradients: tuple[Tensor, Tensor] | None
 ) -> Tensor:
-    """The sum over a few targets. Where there are `gradients`, of `target_logits [R]` and of `bias [K]`, the first is
-    written and the second added to, and the `products [R, K]` turn into the gradient of their logits."""
+    """The sum over a few targets. `gradients`, if given, are those of `target_logits [R]`, which is overwritten, and of
+    `bias [K]`, which is added to; `products [R, K]` is then replaced by the gradient of the logits."""
     K, total = len(bias), target_logits.new_zeros(())
     rows = max(1, PIECE // K)
     for start in range(0, len(target_logits), rows):
@@ -200,7 +202,7 @@ def _cross_entropy_(
         (accidental,) = (place[part] >= 0).nonzero(as_tuple=True)
         logits[accidental, place[part][accidental]] = -torch.inf
         p = logits.softmax(1)
-        # The logarithm of the largest p, which is no denormal number, not of the target's, which may be 0.
+        # The logarithm of the largest p, which is never denormal; the target's p may be 0.
         total += (logits.amax(1) - p.amax(1).log() - target_logits[part]).sum()
         if gradients is not None:
             by_target, by_bias = gradients

@@ -1,7 +1,7 @@
 """The network that says whether a review is positive: backbone → pooling → linear → logit.
 
-It is a plain torch module: to use a trained model takes no more. Lightning and torchmetrics take longer to load than
-torch itself.
+It is a plain torch module, so that using a trained model needs neither Lightning nor torchmetrics, which take longer to
+load than torch itself.
 """
 
 from typing import Any, cast
@@ -15,7 +15,7 @@ from sentiment_rnn.errors import UserError
 from sentiment_rnn.model.ngrams import NgramClassifier
 
 OURS = ("sentiment_rnn.model.encoders.", "sentiment_rnn.model.pooling.")
-"""Beginnings of modules that a file may name before they are imported."""
+"""Beginnings of the names of modules that a file may name although they are not imported yet."""
 
 
 def check_target(part: str, target: str) -> None:
@@ -28,10 +28,10 @@ def check_target(part: str, target: str) -> None:
 
 
 def module_class(target: str, key: str = "_target_") -> type[Any]:
-    """The class of a torch module that `target` names, which the user has given: it is imported.
+    """The class of a torch module that `target` names. It is imported, since the user named it.
 
     Args:
-        key: what gives `target`, for messages.
+        key: the key that gives `target`, for messages.
 
     Raises:
         UserError: it names something else.
@@ -47,10 +47,10 @@ def _check_module(found: Any, named: str) -> None:
 
 
 def build_module(settings: dict[str, Any], *arguments: Any) -> nn.Module:
-    """The module of `settings["_target_"]`, from these arguments and all other settings but `name`.
+    """The module of `settings["_target_"]`, built from these arguments and all other settings but `name`.
 
     Raises:
-        UserError: it names something else, or the class refuses a value.
+        UserError: `_target_` is not a torch module, or the class refuses a value.
     """
     given = {key: value for key, value in settings.items() if key not in ("_target_", "name")}
     try:
@@ -63,7 +63,7 @@ def states_of(encoder: nn.Module, embedded: Tensor, lengths: Tensor) -> Tensor:
     """`embedded [B, T, E]`, `lengths [B]` → states `[B, T, output_size]`.
 
     Raises:
-        UserError: the encoder returns something else. What it returns is looked at in each step, in a microsecond.
+        UserError: the encoder returns something else. This is checked in each step, which takes a microsecond.
     """
     states = encoder(embedded, lengths)
     expected = [*embedded.shape[:2], encoder.output_size]
@@ -77,10 +77,10 @@ def states_of(encoder: nn.Module, embedded: Tensor, lengths: Tensor) -> Tensor:
 
 
 class RowEmbedding(nn.Embedding):
-    """`nn.Embedding` whose sparse gradient holds each row that was read once.
+    """`nn.Embedding` whose sparse gradient holds each row only once.
 
     With `sparse=True`, PyTorch's gradient has a row for every token of the batch but padding, and the optimizer sorts
-    and sums the rows. Here the rows of a token are summed as they come, in places that are counted, not sorted.
+    and sums the rows. Here equal tokens are summed in the backward pass, without sorting.
     """
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ class _Rows(torch.autograd.Function):
         values = gradient.new_zeros(len(rows), ctx.shape[1]).index_add_(0, place[tokens], gradient)
         if ctx.padding_id is not None:
             values[rows == ctx.padding_id] = 0.0
-        # `rows` holds each row once, in order, so the check, and the warning about skipping it, are turned off.
+        # `rows` holds each row once, in order. So the check is skipped, and with it the warning about skipping it.
         return torch.sparse_coo_tensor(rows[None], values, ctx.shape, check_invariants=False), None, None
 
 
@@ -116,9 +116,9 @@ class SentimentNetwork(nn.Module):
     """Logit of a review being positive, `linear(pool(encode(embed(tokens))))`.
 
     Args:
-        vocabulary_size, embedding, encoder, padding_id, unknown_id: of the `Backbone`.
+        vocabulary_size, embedding, encoder, padding_id, unknown_id: see `Backbone`.
         pooling: `_target_` and `dropout`; see `PoolingConfig`.
-        ngrams: `longest` and `size` of an `NgramClassifier` that judges together with it; None: it judges alone.
+        ngrams: `longest` and `size` of an `NgramClassifier` whose logit is combined with the network's; None: none.
     """
 
     ngrams: NgramClassifier | None
@@ -146,7 +146,7 @@ class SentimentNetwork(nn.Module):
 
     @property
     def description(self) -> dict[str, Any]:
-        """The arguments from which the same network is built again; plain numbers, strings and dicts of them."""
+        """The arguments from which the same network can be built again: plain numbers, strings and dicts of them."""
         return self._settings | ({"ngrams": self.ngrams.description} if self.ngrams else {})
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -155,14 +155,14 @@ class SentimentNetwork(nn.Module):
         return self.ngrams.combined(logits, tokens, lengths) if self.ngrams else logits
 
     def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """`embedded [B, T, E]`, `lengths [B]` → logits `[B]` float32 of the network alone."""
+        """`embedded [B, T, E]`, `lengths [B]` → logits `[B]` float32 of the network, without n-grams."""
         pooled = self.pooled(embedded, lengths)
         # bfloat16 keeps three digits: too few for a logit.
         with torch.autocast(pooled.device.type, enabled=False):
             return cast(Tensor, self.output(pooled.float()).squeeze(1))
 
     def pooled(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """`embedded [B, T, E]`, `lengths [B]` → what the output layer reads, `[B, width · D]`."""
+        """`embedded [B, T, E]`, `lengths [B]` → the pooled vector that the output layer reads, `[B, width · D]`."""
         states = self.backbone.encode(embedded, lengths)
         return cast(Tensor, self.pooling_dropout(self.pooling(states, lengths)))
 
@@ -170,8 +170,8 @@ class SentimentNetwork(nn.Module):
 class Backbone(nn.Module):
     """A network from token ids to a state for each token.
 
-    A head (`SentimentClassifier`) reads the states. The weights can be handed from one task to another, since none of
-    them belong to a head.
+    A head (`SentimentClassifier`) reads the states. No weight of the backbone belongs to a head, so another task can
+    start from its weights.
 
     Args:
         vocabulary_size: rows of the embedding.
@@ -203,8 +203,8 @@ class Backbone(nn.Module):
     def initialize_embedding(self) -> None:
         """Draw the token vectors, each element from N(0, 0.01); padding is 0.
 
-        A head calls it when its own weights are drawn: in this order the same seed gives the same weights as before
-        there was a backbone.
+        A head calls it after its own weights are drawn. In this order a seed gives the same weights as in versions
+        without a backbone.
         """
         nn.init.normal_(self.embedding.weight, std=0.1)
         with torch.no_grad():

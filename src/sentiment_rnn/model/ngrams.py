@@ -1,9 +1,9 @@
-"""A linear classifier of n-grams, which can judge a review together with a network.
+"""A linear classifier of n-grams, which can be combined with a network.
 
-Its features are those of Wang & Manning (ACL 2012): which n-grams a review has, each times its log-count ratio r (their
-equation 3). The classifier is that of Mesnil et al. (arXiv:1412.5335): logistic regression with an L2 penalty, C 1 and
-no intercept. So an n-gram has one weight, r times its coefficient, and a review's logit is the sum of the weights of
-the n-grams that it has.
+Its features are those of Wang & Manning (ACL 2012): each n-gram that a review contains, times its log-count ratio r
+(their equation 3). The classifier is that of Mesnil et al. (arXiv:1412.5335): logistic regression with an L2 penalty,
+C = 1 and no intercept. So each n-gram has one weight, r times its coefficient, and a review's logit is the sum of the
+weights of its n-grams.
 """
 
 from collections.abc import Iterable
@@ -26,17 +26,17 @@ class NgramClassifier(nn.Module):
     binary search.
 
     Args:
-        vocabulary_size: of the token ids.
+        vocabulary_size: number of different token ids.
         longest: tokens of the longest n-gram.
-        size: V, n-grams that have a weight.
+        size: V, number of n-grams with a weight.
     """
 
     keys: Tensor
     """int64 [V], numbers of n-grams, in ascending order."""
     weights: Tensor
-    """float32 [V], those of the n-grams."""
+    """float32 [V], weights of the n-grams."""
     mix: Tensor
-    """float32 [2], factors of the network's logit and of this one in `combined`."""
+    """float32 [2], factors of the network's logit and of this classifier's logit in `combined`."""
 
     def __init__(self, vocabulary_size: int, longest: int, size: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class NgramClassifier(nn.Module):
 
     @property
     def description(self) -> dict[str, Any]:
-        """The arguments, beside the vocabulary's size, from which one with room for the same n-grams is built."""
+        """Further arguments, beside the vocabulary's size, for a classifier with room for the same n-grams."""
         return {"longest": self.longest, "size": len(self.keys)}
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -55,19 +55,19 @@ class NgramClassifier(nn.Module):
         return self.weights_of(ngrams_of(tokens, lengths, self.vocabulary_size, self.longest)).sum(1)
 
     def weights_of(self, keys: Tensor) -> Tensor:
-        """Weights of n-grams by their numbers, in the shape of `keys`; 0 for one that training did not have."""
+        """Weights of n-grams by their numbers, in the shape of `keys`; 0 for an n-gram that was not in training."""
         places = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
         return self.weights[places].where(self.keys[places] == keys, 0.0)
 
     def combined(self, logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """A network's logits `[B]` together with these, `mix[0] · network + mix[1] · n-grams`: `[B]`."""
+        """A network's logits combined with this classifier's, `[B]`: `mix[0] · network + mix[1] · n-grams`."""
         return self.mix[0] * logits + self.mix[1] * self(tokens, lengths)
 
     def choose_mix(self, network: np.ndarray, ngrams: np.ndarray, labels: np.ndarray) -> None:
-        """Set `mix` by logistic regression on reviews that neither was trained on.
+        """Set `mix` by logistic regression on reviews that neither model was trained on.
 
         Args:
-            network, ngrams: float32 [N], logits of each alone.
+            network, ngrams: float32 [N], logits of each model.
             labels: int [N], 1 positive.
         """
         self.mix.copy_(torch.from_numpy(logistic_regression(np.stack([network, ngrams], 1), labels)))
@@ -84,8 +84,8 @@ class NgramClassifier(nn.Module):
 def ngrams_of(tokens: Tensor, lengths: Tensor, vocabulary_size: int, longest: int) -> Tensor:
     """Distinct n-grams of each review as numbers, in ascending order.
 
-    The number of an n-gram has its token ids plus one as digits, to the base `vocabulary_size + 1`. So no two n-grams
-    have the same one, and none has 0.
+    The digits of an n-gram's number are its token ids plus one, to the base `vocabulary_size + 1`. So every n-gram has
+    a number of its own, and none is 0.
 
     Args:
         tokens: int64 [B, T].
@@ -93,7 +93,7 @@ def ngrams_of(tokens: Tensor, lengths: Tensor, vocabulary_size: int, longest: in
         longest: tokens of the longest n-gram.
 
     Returns:
-        int64 [B, K]; 0 in the places that are left.
+        int64 [B, K], filled up with 0.
     """
     base, places = vocabulary_size + 1, torch.arange(tokens.shape[1], device=tokens.device)
     digits = (tokens + 1).where(places < lengths[:, None], 0)
@@ -118,15 +118,15 @@ def longest_possible(vocabulary_size: int) -> int:
 def fit_ngrams(
     batches: Iterable[tuple[Tensor, Tensor]], labels: np.ndarray, vocabulary_size: int, longest: int
 ) -> NgramClassifier:
-    """Train a classifier of n-grams; its `mix` is yet to be chosen.
+    """Train a classifier of n-grams; its `mix` is chosen later.
 
     Args:
-        batches: of training reviews: tokens int64 [B, T], lengths int64 [B].
-        labels: int [N] of the same reviews, 1 positive; both kinds occur.
-        vocabulary_size: of the token ids.
+        batches: batches of training reviews: tokens int64 [B, T], lengths int64 [B].
+        labels: int [N] of the same reviews, 1 positive; both labels occur.
+        vocabulary_size: number of different token ids.
         longest: tokens of the longest n-gram.
     """
-    from scipy.sparse import csr_matrix  # which takes a second to load
+    from scipy.sparse import csr_matrix  # here, since it takes a second to load
 
     parts, counts = [], []
     for tokens, lengths in batches:
@@ -150,6 +150,6 @@ def logistic_regression(features: Any, labels: np.ndarray) -> np.ndarray:
     """Coefficients [V] for features [N, V], dense or sparse."""
     from sklearn.linear_model import LogisticRegression
 
-    # Newton's method, which draws nothing at random.
+    # Newton's method, which uses no random numbers.
     model = LogisticRegression(C=COST, solver="liblinear", fit_intercept=False).fit(features, labels)
     return np.asarray(model.coef_[0])

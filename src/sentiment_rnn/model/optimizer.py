@@ -1,7 +1,7 @@
-"""AdamW that pays for the rows of the embedding that a batch read, not for the whole table.
+"""AdamW that updates only the rows of the embedding that a batch read, not the whole table.
 
 A batch of 64 reviews reads some thousands of 30,000 words, yet the table is nine tenths of the parameters: clipping and
-updating all of it costs as much as a third of a vanilla RNN's step on a CPU.
+updating all of it takes as long as a third of a vanilla RNN's step on a CPU.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,18 +12,18 @@ from torch import Tensor, nn
 
 
 class RowAdamW(torch.optim.AdamW):
-    """AdamW (Loshchilov & Hutter 2019) for parameters with dense gradients and, by rows, for those with sparse ones.
+    """AdamW (Loshchilov & Hutter 2019) for parameters with dense gradients and, row by row, with sparse gradients.
 
-    A sparse gradient, as `nn.Embedding(sparse=True)` gives, moves the rows that it holds and reads or writes no others.
-    But for rounding the result is that of `torch.optim.AdamW` on the same gradient as a dense one. It asks for a group
-    without first moment (β₁ = 0) and without weight decay. There a row with no gradient stays where it is. All that it
-    misses is the decay of its second moment, β₂ a step, which is made up for when the row is next read.
-    (`torch.optim.SparseAdam` keeps a first moment and leaves that decay out: another algorithm.)
+    A sparse gradient, as from `nn.Embedding(sparse=True)`, updates only the rows that it holds, and reads no others. Up
+    to rounding the result is that of `torch.optim.AdamW` on the same gradient in dense form. This needs a group without
+    first moment (β₁ = 0) and without weight decay, where a row without a gradient does not move. Only the second moment
+    of such a row decays, by β₂ per step; that is made up for when the row is next read. (`torch.optim.SparseAdam` is
+    another algorithm: it keeps a first moment and omits that decay.)
 
-    On a CPU all dense parameters of a group move in one operation (`fused`), unless the options say otherwise.
+    On a CPU all dense parameters of a group are updated in one operation (`fused`), unless the options say otherwise.
 
     Raises:
-        ValueError: at a step with a sparse gradient of a group that `takes_rows` does not fit.
+        ValueError: in `step`, if a group with a sparse gradient does not fit `takes_rows`.
     """
 
     def __init__(self, params: Iterable[dict[str, Any]] | Iterable[nn.Parameter], **options: Any) -> None:
@@ -34,13 +34,13 @@ class RowAdamW(torch.optim.AdamW):
 
     @staticmethod
     def takes_rows(options: dict[str, Any]) -> bool:
-        """Whether a group with these arguments stays where it is in all rows without a gradient."""
+        """Whether, in a group with these arguments, rows without a gradient do not move."""
         moves = ("weight_decay", "amsgrad", "maximize")
         return options.get("betas", (0.9, 0.999))[0] == 0 and not any(options.get(name) for name in moves)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; `closure` computes the gradients, if they are not there yet, and its value is returned."""
+        """Take one step. `closure`, if given, computes the gradients first; its value is returned."""
         with torch.enable_grad():
             loss = closure() if closure else None
         sparse = [
@@ -51,7 +51,7 @@ class RowAdamW(torch.optim.AdamW):
         ]
         for group, parameter, gradient in sparse:
             self._update_rows(group, parameter, gradient.coalesce())
-            parameter.grad = None  # AdamW's own step, which knows dense ones only, passes it over
+            parameter.grad = None  # so that AdamW's own step, which cannot handle sparse gradients, skips it
         super().step()
         for _, parameter, gradient in sparse:
             parameter.grad = gradient
@@ -68,7 +68,7 @@ class RowAdamW(torch.optim.AdamW):
         if not state:
             state["step"] = torch.tensor(0.0)
             state["exp_avg_sq"] = torch.zeros_like(parameter)
-            # The step at which a row was last read; a float, since loading a state casts to the parameter's type.
+            # The step at which each row was last read. A float, since loading a state casts to the parameter's type.
             state["last_step"] = torch.zeros(len(parameter), dtype=parameter.dtype, device=parameter.device)
         state["step"] += 1
         step = state["step"].item()
@@ -84,7 +84,7 @@ class RowAdamW(torch.optim.AdamW):
 
 
 def clip_gradient_norm(parameters: Iterable[nn.Parameter], limit: float) -> Tensor:
-    """`nn.utils.clip_grad_norm_`, for sparse gradients as well: scale all to a common norm of `limit` at most.
+    """`nn.utils.clip_grad_norm_`, also for sparse gradients: scales all gradients to a common norm of at most `limit`.
 
     Returns:
         The norm before, float32 [].

@@ -1,4 +1,4 @@
-"""Pooling: from the states of a review, `[B, T, D]`, to one vector, `[B, width · D]`. Padding takes no part."""
+"""Pooling: from the states of a review, `[B, T, D]`, to one vector, `[B, width · D]`. Padding is ignored."""
 
 from typing import Any, cast
 
@@ -8,7 +8,7 @@ from torch.autograd.function import once_differentiable
 
 
 class Last(nn.Module):
-    """The state at `lengths - 1`: the only pooling that makes an encoder carry what it read to the end."""
+    """The state at `lengths - 1`. Only this pooling requires that an encoder carries what it read to the end."""
 
     width = 1
 
@@ -18,7 +18,7 @@ class Last(nn.Module):
 
 
 class Mean(nn.Module):
-    """The mean over a review's states: every step has a short way to the loss."""
+    """The mean over a review's states. The gradient has a short path to every step."""
 
     width = 1
 
@@ -31,8 +31,8 @@ class Mean(nn.Module):
 
 
 class _Mean(torch.autograd.Function):
-    """`Mean` to the same numbers on a CPU, where masking costs more than the sum: padding is masked only from the step
-    at which the shortest review has ended. (A GPU would have to wait for how far that is.)"""
+    """`Mean` on a CPU, where masking takes longer than the sum. Padding is masked only from the end of the shortest
+    review on; the result is the same. (A GPU would have to wait for the number of that step.)"""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, lengths: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class _Mean(torch.autograd.Function):
 
 
 class Max(nn.Module):
-    """The largest value of each feature over a review: one strong sign is enough, wherever it stands."""
+    """The largest value of each feature over a review. One strong sign is enough, wherever it is."""
 
     width = 1
 
@@ -74,8 +74,9 @@ class MeanMax(nn.Module):
 
 
 class _MeanMax(torch.autograd.Function):
-    """`Mean` and `Max` in half the time on a CPU, to the same numbers: where all reviews are still being read, no
-    padding is masked, and their two gradients are written at once. (A GPU would have to wait for how far that is.)"""
+    """`Mean` and `Max` on a CPU in half the time, with the same result. Padding is masked only from the end of the
+    shortest review on, and the two gradients are written together. (A GPU would have to wait for the number of that
+    step.)"""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, lengths: Tensor) -> Tensor:
@@ -94,7 +95,7 @@ class _MeanMax(torch.autograd.Function):
         states, lengths, top, padding = ctx.saved_tensors
         for_mean, for_max = gradients[0].chunk(2, dim=1)
         at_top = fill_padding(states == top[:, None], padding, False)
-        # A maximum that several states share gives each an equal part, as PyTorch's does.
+        # If several states share the maximum, each gets an equal part of the gradient, as in PyTorch.
         share = (for_max / at_top.sum(1, dtype=torch.int32)).to(states.dtype)[:, None]
         mean = (for_mean / lengths[:, None]).to(states.dtype)[:, None]
         return fill_padding(torch.where(at_top, mean + share, mean), padding, 0.0), None
@@ -111,17 +112,16 @@ class LastMeanMax(nn.Module):
 
 
 def is_padding(states: Tensor, lengths: Tensor) -> Tensor:
-    """bool [B, T], true behind a review's own length."""
+    """bool [B, T], true after the end of each review."""
     return torch.arange(states.shape[1], device=states.device) >= lengths[:, None]
 
 
 def late_padding(states: Tensor, lengths: Tensor) -> Tensor:
-    """bool [B, T - S, 1], `is_padding` from step S on, at which the shortest review has ended: before it there is
-    none."""
+    """bool [B, T - S, 1], `is_padding` from step S on, where the shortest review ends: there is no padding before."""
     return is_padding(states, lengths)[:, int(lengths.min()) :, None]
 
 
 def fill_padding(numbers: Tensor, padding: Tensor, value: float) -> Tensor:
-    """`numbers [B, T, D]` with `value` behind each review's own length, in place; `padding` is `late_padding`."""
+    """Write `value` after the end of each review in `numbers [B, T, D]`, in place; `padding` is `late_padding`."""
     numbers[:, numbers.shape[1] - padding.shape[1] :].masked_fill_(padding, value)
     return numbers

@@ -1,11 +1,12 @@
-"""The recurrence on a CPU, compiled: a layer's states, and their gradient, in one call instead of several a step.
+"""The compiled recurrence for CPUs: computes a layer's states, and their gradient, in one call instead of several per
+step.
 
-On a CPU PyTorch runs the vanilla RNN (tanh or ReLU) and the GRU step by step. Starting the operations takes longer than
-their arithmetic; oneDNN's fused LSTM spends much of its time outside its matrix products. `recurrence.cpp` takes that
-out, and with AVX-512 its products use the whole width of the processor. It is compiled for this processor once (`make
-setup` does it, else the first use) and kept in the user's cache. Where there is no compiler, or with
-SENTIMENT_RNN_COMPILED=0, PyTorch's modules do the same work, as they always do on a GPU. For a cell, or a gradient that
-stops, which they do not have, `cells` does it step by step.
+On a CPU PyTorch runs the vanilla RNN (tanh or ReLU) and the GRU step by step, and starting the operations takes longer
+than their arithmetic. oneDNN's fused LSTM spends much of its time outside its matrix products. `recurrence.cpp` avoids
+both, and with AVX-512 its products use the whole width of the processor. It is compiled once for this processor, by
+`make setup` or at the first use, and kept in the user's cache. Without a compiler, or with SENTIMENT_RNN_COMPILED=0,
+PyTorch's modules do the same work, as they always do on a GPU. Cells and truncated gradients that PyTorch does not have
+are then computed step by step by `cells`.
 """
 
 import functools
@@ -36,30 +37,31 @@ log = logging.getLogger("sentiment_rnn")
 SOURCE = Path(__file__).with_suffix(".cpp")
 HEADERS = (SOURCE.with_name("product.h"), SOURCE.with_name("scan.h"))
 STANDARD = "-std=c++20"
-"""The C++ that PyTorch's headers need, from 2.15 on."""
+"""C++ standard that PyTorch's headers need from version 2.15 on."""
 OPTIONS = (
     *(STANDARD, "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC"),
     *(("-march=native", "-mprefer-vector-width=512") if platform.machine() == "x86_64" else ("-mcpu=native",)),
 )
-"""The compiler's."""
+"""Options of the compiler."""
 TILE = 32
 """Numbers of bfloat16 in a row of the processor's tiles, and in a cache line."""
 SMALL = 128
-"""Columns up to which float32's products sum in one piece, so that no digit depends on the width of the padding; with
-AVX-512 they always do."""
+"""Number of columns up to which products in float32 are summed in one piece, so that no digit depends on the width of
+the padding. With AVX-512 they always are."""
 NARROW = 128
 """Width of the state up to which an LSTM in float32 is compiled on a processor without AVX-512."""
 
 
 def applies(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> bool:
-    """Whether `states_side_by_side` is the way to read inputs: on a CPU, with the compiled library, and faster."""
+    """Whether to read these inputs with `states_side_by_side`: it needs a CPU and the compiled library, and must be the
+    faster way."""
     cell = cell_of(module)
     if cell.compiled is None or cell.coefficients or type(inputs) is not Tensor or inputs.device.type != "cpu":
         return False
-    if inputs.shape[-1] != cast(Tensor, module.weight_ih_l0).shape[1]:  # which PyTorch refuses
+    if inputs.shape[-1] != cast(Tensor, module.weight_ih_l0).shape[1]:  # PyTorch then raises its own error
         return False
     if number_type(inputs, module) == torch.float32:
-        # Without AVX-512 oneDNN's LSTM is the faster one of a wide net.
+        # Without AVX-512, oneDNN's LSTM is faster for a wide net.
         wide = module.hidden_size > NARROW and torch.backends.cpu.get_cpu_capability() != "AVX512"
         theirs = isinstance(module, nn.LSTM) and stop is None and wide
         return not theirs and library() is not None
@@ -69,12 +71,12 @@ def applies(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) 
 
 
 def states_of_layer(module: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
-    """`module(inputs)[0]`, states `[B, T, H]` for `inputs [B, T, E]`; step by step where the module cannot do it.
+    """`module(inputs)[0]`, states `[B, T, H]` for `inputs [B, T, E]`; step by step if the module cannot compute them.
 
-    In place of bfloat16, float32 is used for an sLSTM, for an LSTM on a processor without AVX-512, for which oneDNN has
-    no other and raises a RuntimeError, and on a GPU: there autocast makes PyTorch's modules float16
-    (aten/src/ATen/cudnn/AutocastRNN.cpp), in which small gradients are zero, and whatever reads a layer has one number
-    type.
+    Three cases use float32 instead of bfloat16: an sLSTM; an LSTM on a processor without AVX-512, where oneDNN has no
+    bfloat16 and raises a RuntimeError; and every layer on a GPU. There autocast would make PyTorch's modules float16
+    (aten/src/ATen/cudnn/AutocastRNN.cpp), in which small gradients are zero. For one number type, all ways to read a
+    layer on a GPU use float32.
     """
     device, by_step = inputs.device.type, stop is not None or not isinstance(module, nn.RNNBase)
     needs_float32 = cell_of(module).memory > 1 or device == "cuda"
@@ -91,17 +93,17 @@ def states_of_layer(module: AnyLayer, inputs: Tensor, stop: GradientStop | None 
 def states_side_by_side(
     modules: Sequence[AnyLayer], inputs: Sequence[Tensor], stop: GradientStop | None = None
 ) -> tuple[Tensor, ...]:
-    """States of each layer for its inputs, in parallel, `batch_first`: those of `cells.states` and of
-    `module(inputs)[0]`. Layers of a bidirectional net are read so.
+    """States of several layers for their inputs, in parallel, `batch_first`. They equal those of `cells.states` and
+    `module(inputs)[0]`. The two directions of a bidirectional net are read this way.
 
     Args:
-        modules: of one kind and one size.
-        inputs: for each of them, `[B, T, E]` float32. Under autocast, inputs, weights and states are kept in bfloat16,
-            but those of an sLSTM.
-        stop: where the gradient ends, in all.
+        modules: layers of one kind and one size.
+        inputs: for each layer, `[B, T, E]` float32. Under autocast, inputs, weights and states are kept in bfloat16,
+            except for an sLSTM.
+        stop: where the gradient ends, in all layers.
 
     Returns:
-        states `[B, T, H]` of each, views (time is the first axis in memory).
+        states `[B, T, H]` of each layer, as views (time is the first axis in memory).
     """
     if torch.is_autocast_enabled("cpu") and cell_of(modules[0]).memory > 1:
         with torch.autocast("cpu", enabled=False):
@@ -118,7 +120,7 @@ def joined_weight(module: AnyLayer, numbers: torch.dtype = torch.bfloat16) -> Te
     """All parameters side by side, `[G, K]`: `[W_hh, W_ih, b_ih, b_hh, 0 …]`; the rows are in recurrence.cpp.
 
     Args:
-        numbers: the type in which they are used, for which K is chosen.
+        numbers: the number type of the products; K depends on it.
     """
     parameters = (cells.recurrent_weight(module), module.weight_ih_l0, module.bias_ih_l0, module.bias_hh_l0)
     columns = [p if p.ndim == 2 else p[:, None] for p in cast(tuple[Tensor, ...], parameters)]
@@ -129,7 +131,7 @@ def joined_weight(module: AnyLayer, numbers: torch.dtype = torch.bfloat16) -> Te
         w_hh, b_hh = (torch.cat([p[:n], torch.zeros_like(p[n:]), p[n:]]) for p in (w_hh, b_hh))
         columns = [w_hh, w_ih, b_ih, b_hh]
     width = sum(column.shape[1] for column in columns)
-    small = numbers == torch.float32 and width <= SMALL  # whose products take the padding along
+    small = numbers == torch.float32 and width <= SMALL  # products this small include the padding
     padding = columns[0].new_zeros(len(columns[0]), -width % (TILE // 2 if small else TILE))
     return torch.cat([*columns, padding], dim=1)
 
@@ -165,7 +167,7 @@ class _States(torch.autograd.Function):
         da, dx = getattr(torch.ops.sentiment_rnn, f"{ctx.cell}_backward")(
             dh, a, c, numbers, ctx.input_size, stop.starts, stop.along_cell, stop.through_state, *ctx.constants
         )
-        first = 0 if stop.starts is None else int(stop.starts.min())  # before it da is 0
+        first = 0 if stop.starts is None else int(stop.starts.min())  # da is 0 before this step
         H = dh[0].shape[2]
         columns, gru_size = H + ctx.input_size + 2, H if ctx.cell == "gru" else None
         dw = [
@@ -177,12 +179,12 @@ class _States(torch.autograd.Function):
 
 
 def weight_gradient(da: Tensor, z: Tensor, columns: int, gru_size: int | None = None) -> Tensor:
-    """Σ da zᵀ `[G, K]` for `da [T · B, G]` and `z [T · B, K]`, of which only the first `columns` are not padding.
+    """Σ da zᵀ `[G, K]` for `da [T · B, G]` and `z [T · B, K]`. Columns of z from `columns` on are padding.
 
     Args:
-        gru_size: H, of a GRU. Its rows p, the part of the candidate that comes from the inputs, do not look at the
-            state: nobody reads their gradient by its H columns, and it is left 0. Rows q do not look at the inputs;
-            those columns are too few for a product of their own.
+        gru_size: H of a GRU. Its rows p, the part of the candidate that comes from the inputs, do not depend on the
+            state: nobody reads their gradient for the H columns of the state, and it is left 0. Rows q do not depend on
+            the inputs, but those columns are too few to be worth a product of their own.
     """
     parts = [(slice(None), 0)]
     if gru_size is not None:
@@ -195,12 +197,12 @@ def weight_gradient(da: Tensor, z: Tensor, columns: int, gru_size: int | None = 
 
 
 def in_rows(sequences: Tensor) -> Tensor:
-    """`[B, T, N]` with the N numbers of a row next to each other, copied only where they are not."""
+    """`[B, T, N]` with the N numbers of each row next to each other in memory; copied only if they are not yet."""
     return sequences if sequences.stride(2) == 1 else sequences.contiguous()
 
 
 def number_type(inputs: Tensor, module: AnyLayer) -> torch.dtype:
-    """The type in which the numbers are kept: autocast's where it is on. An sLSTM stays in float32: three digits are
+    """The type in which numbers are kept: autocast's if it is on. An sLSTM always has float32, since three digits are
     too few for a difference of two stabilizers."""
     lower = torch.is_autocast_enabled("cpu") and cell_of(module).memory == 1
     return torch.get_autocast_dtype("cpu") if lower else inputs.dtype
@@ -208,13 +210,13 @@ def number_type(inputs: Tensor, module: AnyLayer) -> torch.dtype:
 
 @functools.cache
 def library() -> Path | None:
-    """The compiled recurrence, loaded; None, with a warning, where it cannot be had."""
+    """Load the compiled recurrence. Returns its path, or None, with a warning, if it cannot be compiled or loaded."""
     if os.environ.get("SENTIMENT_RNN_COMPILED", "1") == "0":
         return None
     try:
         path = compiled()
         torch.ops.load_library(path)
-    except (OSError, ValueError, subprocess.CalledProcessError) as error:  # the second of quotes in CXX
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:  # ValueError: open quotes in CXX
         lines = (getattr(error, "stderr", "") or str(error)).splitlines()
         log.warning(
             "no compiled recurrence, so PyTorch's modules train, more slowly; install g++ 10 or newer, or set CXX (%s)",
@@ -225,7 +227,7 @@ def library() -> Path | None:
 
 
 def compiled() -> Path:
-    """The library for this source, PyTorch and processor, made if it is missing.
+    """Path of the library for this source, PyTorch and processor; compiled if it is missing.
 
     Raises:
         OSError: there is no compiler, or the cache cannot be written.
@@ -235,7 +237,7 @@ def compiled() -> Path:
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_suffix(".lock")):  # jobs that start together wait for the one that compiles
+    with FileLock(target.with_suffix(".lock")):  # of jobs that start together, one compiles and the others wait
         if not target.exists():
             log.info("compiling the recurrence for this processor (once, some ten seconds)")
             with replacement_of(target) as made, tempfile.TemporaryDirectory() as folder:
@@ -245,22 +247,22 @@ def compiled() -> Path:
 
 
 def commands(output: Path, between: Path) -> tuple[list[str], list[str]]:
-    """The compiler's two command lines: to the object file `between`, and that to `output`."""
-    from torch.utils import cpp_extension  # a third of a second, which only a compilation takes
+    """The compiler's two command lines: from the source to the object file `between`, and from there to `output`."""
+    from torch.utils import cpp_extension  # here, since it takes a third of a second, and only compiling needs it
 
     abi = f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}"
     includes = [f"-I{path}" for path in cpp_extension.include_paths()]
     libraries = [f"-L{path}" for path in cpp_extension.library_paths()]
     return (
         [*compiler(), *OPTIONS, abi, *includes, "-c", str(SOURCE), "-o", str(between)],
-        # Without -fopenmp: its calls go to the OpenMP that PyTorch brings, whose threads are there already. The
-        # system's would start as many again.
+        # Linked without -fopenmp, so that calls go to PyTorch's own OpenMP, whose threads already exist. The system's
+        # OpenMP would start as many again.
         [*compiler(), "-shared", str(between), *libraries, "-ltorch_cpu", "-lc10", "-o", str(output)],
     )
 
 
 def compiler() -> list[str]:
-    """The compiler, with arguments where `CXX` has some (`ccache g++`)."""
+    """The compiler as a list of words: `CXX` may have arguments (`ccache g++`)."""
     return shlex.split(os.environ.get("CXX", "")) or ["c++"]
 
 

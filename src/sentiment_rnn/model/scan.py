@@ -1,7 +1,7 @@
-"""Linear recurrences, h_t = a_t · h_{t-1} + b_t, whose a and b do not depend on the state: all steps are read at once.
+"""Linear recurrences, h_t = a_t · h_{t-1} + b_t. Since a and b do not depend on the state, all steps are read at once.
 
-On a CPU one compiled loop over time reads them, forward and backward. Elsewhere, and without a compiler, PyTorch
-doubles the steps that are put together, log₂ T times (Hillis & Steele 1986).
+On a CPU one compiled loop over time computes them, forward and backward. On a GPU, and without a compiler, PyTorch
+computes them in log₂ T rounds, each of which doubles the number of steps that are combined (Hillis & Steele 1986).
 """
 
 from typing import Any, cast
@@ -28,7 +28,7 @@ def states(layer: AnyLayer, inputs: Tensor, stop: GradientStop | None = None) ->
 
 
 def compiles(numbers: Tensor, *types: torch.dtype) -> bool:
-    """Whether the compiled loop reads these numbers."""
+    """Whether the compiled loop can be used for these numbers."""
     plain = type(numbers) is Tensor and numbers.device.type == "cpu" and numbers.dtype in types
     return plain and recurrence.library() is not None
 
@@ -36,7 +36,7 @@ def compiles(numbers: Tensor, *types: torch.dtype) -> bool:
 def scan(a: Tensor, b: Tensor) -> Tensor:
     """h `[B, T, S]` from `a` and `b` `[B, T, S]`, of any type, with h_{-1} = 0.
 
-    After k rounds b_t holds what the last 2^k steps put into h_t, and a_t what they leave of the state before them.
+    After k rounds, b_t is what the last 2^k steps add to h_t, and a_t is the factor of the state before these steps.
     """
     steps = 1
     while steps < b.shape[1]:

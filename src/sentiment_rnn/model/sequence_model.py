@@ -11,12 +11,12 @@ from sentiment_rnn.model.training import TrainingModule
 
 
 class SequenceModel(TrainingModule):
-    """A number for a sequence (mean squared error), or a symbol for each of its steps (cross-entropy in nats, a step
-    that is asked for).
+    """Predicts a number for a sequence (loss: mean squared error), or a symbol at each step (loss: cross-entropy [nats
+    per step with a target]).
 
     Args:
         input_size: E.
-        symbols: how many classes there are at each step; 0 reads one number out at the last step.
+        symbols: number of classes at each step; 0: one number is read out at the last step.
         encoder: `_target_` and its arguments; see `EncoderConfig`.
         optimizer: see `OptimizerConfig`.
     """
@@ -38,7 +38,7 @@ class SequenceModel(TrainingModule):
         return said if self.symbols else said.squeeze(1)
 
     def loss(self, said: Tensor, targets: Tensor) -> Tensor:
-        """Cross entropy of the symbols that are asked for, or mean squared error of the numbers."""
+        """Cross-entropy of the symbols at steps with a target, or mean squared error of the numbers."""
         if self.symbols:
             return cross_entropy(said.flatten(0, 1), targets.flatten())
         return mse_loss(said, targets)
@@ -55,7 +55,7 @@ class SequenceModel(TrainingModule):
         self.log("val/loss", loss, batch_size=len(batch.inputs))
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
-        """`test/loss`; of symbols also `test/last_step_accuracy`, of the answers at the last step."""
+        """`test/loss`; for symbols also `test/last_step_accuracy`, the accuracy at the last step."""
         said = self(batch.inputs, batch.lengths)
         self.log("test/loss", self.loss(said, batch.targets), batch_size=len(batch.inputs))
         if self.symbols:

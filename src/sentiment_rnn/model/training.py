@@ -20,8 +20,8 @@ class TrainingModule(pl.LightningModule):
     """Values of `OptimizerConfig`; a subclass sets them."""
 
     def log_step(self, name: str, value: Tensor, **options: Any) -> None:
-        """`log`, for the steps that the logger takes: at the others it would cost half a millisecond and be dropped."""
-        interval = getattr(self.trainer, "log_every_n_steps", 1)  # which Lightning sets, and does not declare
+        """`log`, only at steps that the logger records: at others it takes half a millisecond for nothing."""
+        interval = getattr(self.trainer, "log_every_n_steps", 1)  # Lightning sets the attribute without declaring it
         if interval and (self.trainer.global_step + 1) % interval == 0:
             self.log(name, value, sync_dist=True, **options)
 
@@ -31,19 +31,20 @@ class TrainingModule(pl.LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the norm of the whole gradient, and log what it was before."""
+        """Clip the norm of the whole gradient, and log the norm before clipping."""
         limit = self.optimizer_settings["gradient_clip_norm"] or float("inf")
         self.log_step("train/gradient_norm", clip_gradient_norm(self._ordered_parameters, limit))
 
     @functools.cached_property
     def _ordered_parameters(self) -> list[nn.Parameter]:
-        """`parameters()`, which walks through all modules, which takes as long as clipping a small net."""
+        """`parameters()` as a list, kept, since walking through all modules takes as long as clipping a small net."""
         return list(self.parameters())
 
     def options(self) -> Iterator[tuple[Iterable[nn.Parameter], dict[str, Any]]]:
-        """Parameters, and arguments of the optimizer for them; the later ones count. A task that has more adds them.
+        """Groups of parameters with the optimizer's arguments for them; later groups override earlier ones. A subclass
+        can add groups.
 
-        A module of the network can have `free_parameters()`: some that are not decayed, and their share of the rate.
+        A module of the network can have `free_parameters()`: parameters without decay, and their share of the rate.
         """
         settings = self.optimizer_settings
         yield self.parameters(), {"weight_decay": settings["weight_decay"]}
@@ -55,8 +56,8 @@ class TrainingModule(pl.LightningModule):
                 yield parameters, {"weight_decay": 0.0, "lr": share * own.get("lr", settings["learning_rate"])}
 
     def configure_optimizers(self) -> Any:
-        """The configured optimizer, with its schedule. Matrices are decayed, biases are not. A group's own `lr` is the
-        peak of its cycle."""
+        """The configured optimizer with its schedule. Weight decay applies to matrices, not to biases. A group's own
+        `lr` is the peak of its cycle."""
         settings = self.optimizer_settings
         of_parameter: dict[nn.Parameter, dict[str, Any]] = {}
         for parameters, options in self.options():
@@ -76,25 +77,25 @@ class TrainingModule(pl.LightningModule):
             optimizer,
             max_lr=[group["lr"] for group in optimizer.param_groups],
             total_steps=steps,
-            pct_start=rises + 1e-9 * (rises * steps == 1),  # a rise of one step has the length 0, by which it divides
+            pct_start=rises + 1e-9 * (rises * steps == 1),  # avoids a division by 0 if the rate rises for one step
             cycle_momentum=False,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 class TextModule(TrainingModule):
-    """A `TrainingModule` on a backbone, whose embedding and encoder can have an optimizer's arguments of their own."""
+    """A `TrainingModule` on a backbone. Its embedding and encoder can have their own arguments of the optimizer."""
 
     backbone: Backbone
-    """A subclass makes it."""
+    """The backbone; a subclass creates it."""
 
     def setup(self, stage: str) -> None:
-        """Before a fit: have the embedding give the gradient that its optimizer takes fastest."""
+        """Before a fit, choose the kind of gradient of the embedding that its optimizer handles fastest."""
         self.choose_embedding_gradient(self.trainer.strategy.root_device)
 
     def choose_embedding_gradient(self, device: torch.device) -> None:
-        """Have the embedding give a sparse gradient where the optimizer is the faster for it: on a CPU. On a GPU, which
-        would have to wait for the number of rows, `RowAdamW` takes a dense one, to the same result."""
+        """Make the embedding's gradient sparse if that makes the optimizer faster, which it does on a CPU. A GPU would
+        have to wait for the number of rows; there the gradient is dense, and `RowAdamW` gives the same result."""
         rows = issubclass(resolve_name(self.optimizer_settings["_target_"]), RowAdamW)
         self.backbone.embedding.sparse = rows and device.type == "cpu" and RowAdamW.takes_rows(self.embedding_options)
 
@@ -105,6 +106,6 @@ class TextModule(TrainingModule):
         return {"weight_decay": 0.0, **settings["options"], **settings["embedding_options"]}
 
     def options(self) -> Iterator[tuple[Iterable[nn.Parameter], dict[str, Any]]]:
-        """Those of `TrainingModule`, and the embedding's, which is not decayed."""
+        """The groups of `TrainingModule`, and the embedding without weight decay."""
         yield from super().options()
         yield self.backbone.embedding.parameters(), self.embedding_options

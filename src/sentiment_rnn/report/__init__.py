@@ -1,1 +1,1 @@
-"""Results for people: statistics, tables, figures, the comparison of a sweep, HTML pages."""
+"""Shows results: statistics, tables, figures, the comparison of a sweep, HTML pages."""

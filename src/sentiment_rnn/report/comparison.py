@@ -36,7 +36,7 @@ from sentiment_rnn.tracking.results import RecordedRun
 REVIEWS = "test_reviews"
 """Column of `results.csv`: a digest of the test reviews that a run was scored on."""
 NONE = "–"
-"""Of a key that an arm does not have."""
+"""Text for a key that an arm does not have."""
 
 
 def percent_with_deviation(value: Spread) -> str:
@@ -61,7 +61,7 @@ class Column(NamedTuple):
     """Function from mean and deviation over seeds to a cell."""
 
     def cell(self, value: Spread) -> str:
-        """The cell; a blank where a run does not have the metric."""
+        """The text of a cell; a blank if a run does not have the metric."""
         return "" if np.isnan(value.mean) else self.form(value)
 
 
@@ -93,17 +93,17 @@ def columns_of(metrics: Iterable[str]) -> list[Column]:
 
 @dataclass(frozen=True)
 class Arm:
-    """The runs that differ in their seed alone."""
+    """Runs that differ only in their seed."""
 
     name: str
-    """The encoder's name, and what else was varied."""
+    """The encoder's name, and whatever else the sweep varied."""
     runs: list[RecordedRun] = field(repr=False)
     label: str
-    """The same with the encoder's label, for tables and figures."""
+    """`name` with the encoder's label in place of its name, for tables and figures."""
 
     def scores(self, metric: str) -> list[float]:
-        """One number per seed, NaN where a run does not have the metric. With the digits of `results.csv`, so that a
-        table or a figure rounds what everybody can read there."""
+        """One number per seed, NaN if a run does not have the metric. Numbers have the digits of `results.csv`, so that
+        tables and figures round what is in that file."""
         return [float(_number(run.metrics[metric]) or math.nan) for run in self.runs]
 
     def metric(self, name: str) -> Spread:
@@ -112,7 +112,7 @@ class Arm:
 
     @property
     def learning_rate(self) -> str:
-        """That of its first run, as tables show it."""
+        """The learning rate of its first run, as tables show it."""
         return f"{self.runs[0].learning_rate:g}"
 
     @property
@@ -131,19 +131,19 @@ class Arm:
         return self.runs[0].config.encoder.color
 
     def accuracies(self, by: str, low: int, high: int) -> list[float]:
-        """Accuracy of each run on its test reviews with `lags`, or `lengths`, of at least `low` and below `high`, where
-        it has any: seeds may have read other reviews."""
+        """Accuracy of each run on its test reviews with `lags`, or `lengths`, from `low` to below `high`. Runs without
+        such reviews are left out: seeds may have read different reviews."""
         parts = [(run.predictions.correct, getattr(run.predictions, by)) for run in self.runs]
         in_range = [correct[(values >= low) & (values < high)] for correct, values in parts]
         return [float(correct.mean()) for correct in in_range if len(correct)]
 
 
 def arms_of_sweeps(sweeps: Mapping[str, Sequence[RecordedRun]]) -> tuple[list[Arm], list[str]]:
-    """The arms of one sweep or several, by their names, the best on validation first; and a line on each sweep with
-    runs that are left out.
+    """The arms of one or more sweeps, given by name, the best on validation first; and a line on each sweep with runs
+    that are left out.
 
-    Runs of one configuration, data and code are one arm, whatever their sweep. A seed in two sweeps counts once, with
-    the first sweep's run.
+    Runs with the same configuration, data and code are one arm, whatever their sweep. A seed in two sweeps counts once,
+    with the run of the first sweep.
     """
     counted: set[str] = set()
     lines = []
@@ -171,15 +171,15 @@ def arms_of_sweeps(sweeps: Mapping[str, Sequence[RecordedRun]]) -> tuple[list[Ar
 
 
 def arms_of(runs: Sequence[RecordedRun]) -> list[Arm]:
-    """Runs of a sweep grouped by what was compared: the encoder, and whatever else the sweep varied but the seed. The
-    best on validation first."""
+    """Runs of a sweep, grouped by the encoder and by whatever else the sweep varied except the seed; the best arm on
+    validation first."""
     overridden = {key for run in runs for key in run.overrides if not key.startswith(("tracking.", "hydra"))}
     varied = sorted(key for key in overridden - {"seed", "encoder", "study"} if _is_varied(runs, key))
     shown = short_names(varied)
     groups: dict[tuple[str, ...], list[RecordedRun]] = {}
     for run in runs:
         settings = [f"{shown[key]}={run.overrides[key]}" for key in varied if _is_used(run, key)]
-        # By its file: two files with one name in them are two encoders all the same.
+        # Grouped by the encoder's file: two files with the same name in them are two encoders.
         groups.setdefault((run.overrides.get("encoder", run.encoder), *settings), []).append(run)
     labels = {arm: ", ".join([group[0].label, *arm[1:]]) for arm, group in groups.items()}
     several = Counter(labels.values())
@@ -192,12 +192,12 @@ def arms_of(runs: Sequence[RecordedRun]) -> list[Arm]:
 
 
 def _in_order(arms: Sequence[Arm]) -> list[Arm]:
-    """The best on validation first, those without a validation accuracy last."""
+    """The arms, the best on validation first, those without a validation accuracy last."""
     return sorted(arms, key=lambda arm: -np.nan_to_num(arm.metric(BEST_ACCURACY).mean, nan=-1.0))
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """For each dotted key the shortest ending that no other key has: `epochs`, but `encoder.dropout` beside
+    """The shortest ending of each dotted key that no other key shares: `epochs`, but `encoder.dropout` if there is also
     `embedding.dropout`."""
 
     def endings(key: str) -> list[str]:
@@ -209,29 +209,28 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _is_varied(runs: Sequence[RecordedRun], key: str) -> bool:
-    """Whether a key has several values among the runs that have a use for it, whether they were given or are
-    defaults."""
-    if len({run.overrides.get(key) for run in runs}) == 1:  # what a draw then made of it is no choice of the sweep
+    """Whether a key has several values among the runs that use it; defaults count too."""
+    if len({run.overrides.get(key) for run in runs}) == 1:  # the sweep did not vary it, although a draw may have
         return False
     values = set()
     for run in runs:
         value = _configured(run, key)
         if value is None and not _is_used(run, key):
             continue
-        plain = isinstance(value, str | int | float)  # of a group, `data` say, the choice is compared
+        plain = isinstance(value, str | int | float)  # for a group such as `data`, the choice is compared instead
         values.add(value if plain else run.overrides.get(key, getattr(value, "name", None)))
     return len(values) > 1
 
 
 def _is_used(run: RecordedRun, key: str) -> bool:
-    """Whether an override reached the run: an encoder leaves keys that it has no use for unset (`encoder.layers` of a
+    """Whether an override had an effect on the run: keys that an encoder does not use are unset (`encoder.layers` for a
     bag of words)."""
     override = run.overrides.get(key)
     return override is not None and (_configured(run, key) is not None or override == "null")
 
 
 def _configured(run: RecordedRun, key: str) -> object:
-    """The value of a key in the run's configuration, or the override where the configuration has none (a group)."""
+    """The value of a key in the run's configuration, or the override if the configuration has no value (a group)."""
     value: object = run.config
     for part in key.split("."):
         value = getattr(value, part, run.overrides.get(key))
@@ -239,7 +238,7 @@ def _configured(run: RecordedRun, key: str) -> object:
 
 
 def results_csv(arms: Sequence[Arm]) -> str:
-    """One row per run: what it was and what it scored, sorted by arm and seed."""
+    """`results.csv`: one row per run, with its settings and scores, sorted by arm and seed."""
     metrics = [column.metric for column in columns_of(_metrics_of(arms))]
     rows = [
         (
@@ -253,7 +252,7 @@ def results_csv(arms: Sequence[Arm]) -> str:
 
 
 def _number(value: float) -> str:
-    if value != value:  # a metric that this run does not have
+    if value != value:  # NaN: this run does not have the metric
         return ""
     return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"
 
@@ -269,7 +268,7 @@ def _digest(predictions: Predictions) -> str:
 
 
 def tables_of(arms: Sequence[Arm]) -> list[Table]:
-    """Every table of results that has rows."""
+    """All tables of results that have rows."""
     labels: dict[str, list[str]] = {}
     for arm in arms:
         labels.setdefault(", ".join(str(run.seed) for run in arm.runs), []).append(arm.label)
@@ -301,7 +300,8 @@ def _metrics_of(arms: Sequence[Arm]) -> set[str]:
 
 
 def differences(arms: Sequence[Arm]) -> list[tuple[str, ...]]:
-    """A row for each pair of arms that read the same test reviews; of more than four arms, each against the first."""
+    """A row for each pair of arms that read the same test reviews. With more than four arms, each is compared only to
+    the first."""
     rows: list[tuple[str, ...]] = []
     for first, second in combinations(arms, 2):
         if first.reviews == second.reviews and (len(arms) <= 4 or first is arms[0]):
@@ -312,8 +312,8 @@ def differences(arms: Sequence[Arm]) -> list[tuple[str, ...]]:
 
 
 def lag_bins(arms: Sequence[Arm], bins: int = 7) -> dict[str, tuple[int, int]]:
-    """Logarithmic bins of the lag, the tokens from the deciding clause to the end: by name, `27–51`, the lowest lag and
-    the one above the highest; empty where lags are unknown."""
+    """Logarithmic bins of the lag, the tokens from the deciding clause to the end: the lowest lag, and the highest plus
+    one, by a name such as `27–51`. Empty if lags are unknown."""
     if not all(run.predictions.has_lags for arm in arms for run in arm.runs):
         return {}
     every = np.concatenate([run.predictions.lags for arm in arms for run in arm.runs])
@@ -332,8 +332,8 @@ def lag_table(arms: Sequence[Arm], bins: int = 7) -> Table | None:
 
 
 def in_words(arms: Sequence[Arm]) -> list[str]:
-    """The comparison in a sentence, and for reviews with lags in a second one on the longest: accuracies from the worst
-    to the best seed, in whole per cent."""
+    """The comparison in a sentence: accuracies from the worst to the best seed, in whole per cent. A second sentence is
+    about the longest lags, if reviews have lags."""
     accuracies = [[run.metrics["test/accuracy"] for run in arm.runs] for arm in arms]
     sentences = [_sentence("Test reviews judged rightly", arms, accuracies)]
     for lags, ends in list(lag_bins(arms).items())[-1:]:
@@ -352,13 +352,13 @@ def _sentence(where: str, arms: Sequence[Arm], accuracies: Sequence[Sequence[flo
 
 
 def _accuracy(accuracies: Sequence[float]) -> str:
-    """A cell of accuracies by seed; a blank where there are none."""
+    """A table cell of accuracies by seed; a blank if there are none."""
     return percent_with_deviation(spread(accuracies)) if accuracies else ""
 
 
 def settings_tables(arms: Sequence[Arm]) -> tuple[Table, Table]:
-    """A row for each key whose value is not the same in all arms, with a column for each arm; and one for each of the
-    other keys. Arms of the same classes whose code is another differ in the row `code`."""
+    """Two tables: keys whose values differ between arms, with a column for each arm, and the other keys. Arms with the
+    same classes but different code differ in the row `code`."""
     settings = [_settings_of(arm) for arm in arms]
     rows = [(key, *(values.get(key, NONE) for values in settings)) for key in sorted({*chain(*settings)})]
     codes = [_joined(run.tags.get(CODE_TAG, "")[:8] for run in arm.runs) for arm in arms]
@@ -374,7 +374,7 @@ def settings_tables(arms: Sequence[Arm]) -> tuple[Table, Table]:
 
 
 def _settings_of(arm: Arm) -> dict[str, str]:
-    """Values by dotted key, in its order; several where the runs of an arm differ."""
+    """Values by dotted key, in the order of the configuration; several values if the runs of an arm differ."""
     by_run = [_flat(run.config.deciding_settings()) for run in arm.runs]
     keys = sorted({*chain(*by_run)} - {"seed", "record"})
     return {key: _joined(values.get(key, NONE) for values in by_run) for key in keys}

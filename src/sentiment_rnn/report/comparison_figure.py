@@ -1,5 +1,4 @@
-"""The figure of a sweep: accuracy with its seeds, by lag or length, over epochs, the gradients behind it, or any
-metric."""
+"""The figure of a sweep: accuracy by seed, by lag or length, and by epoch; the gradients; or any metric."""
 
 import math
 import textwrap
@@ -34,10 +33,10 @@ LEAST_LEFT = 1e-9
 
 @styled
 def comparison_figure(arms: Sequence[Arm], title: str, panels: Sequence[str] = ()) -> Figure:
-    """Views of the same runs, two in a row, an arm always in the same colour.
+    """Panels on the same runs, two in a row; an arm always has the same colour.
 
     Args:
-        panels: names of `PANELS`, or of metrics that a comparison shows; none takes all of `PANELS`.
+        panels: names of `PANELS`, or of metrics that a comparison shows; if empty, all of `PANELS`.
     """
     panels = panels or tuple(PANELS)
     columns = min(2, len(panels))
@@ -47,7 +46,7 @@ def comparison_figure(arms: Sequence[Arm], title: str, panels: Sequence[str] = (
     configured = {arm.color.upper() for arm in arms if arm.color}
     free = iter([color for color in PALETTE if color not in configured])
     colors = {arm.name: arm.color or next(free, "") for arm in arms}
-    if len({*colors.values()} - {""}) < len(arms):  # arms of one encoder, or many: told apart by other colours
+    if len({*colors.values()} - {""}) < len(arms):  # several arms of one encoder, or many arms: use other colours
         colors = {arm.name: to_hex(matplotlib.colormaps["tab20"](p % 20)) for p, arm in enumerate(arms)}
     for position, name in enumerate(panels):
         axes = figure.add_subplot(rows, columns, position + 1)
@@ -82,7 +81,7 @@ def _name_rows(axes: Axes, arms: Sequence[Arm]) -> None:
 
 
 def _scores(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
-    # From just below chance, or below the worst run.
+    # The axis starts just below chance, or below the worst run.
     lowest = min(0.45, *(run.metrics["test/accuracy"] - 0.05 for arm in arms for run in arm.runs))
     for row, arm in enumerate(arms):
         accuracies = [run.metrics["test/accuracy"] for run in arm.runs]
@@ -91,7 +90,7 @@ def _scores(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
         axes.barh(row, score.mean - lowest, left=lowest, color=color, alpha=0.25, height=0.6)
         axes.errorbar(score.mean, row, xerr=score.deviation, color=color, capsize=4, linewidth=2)
         axes.scatter(accuracies, [row] * len(accuracies), color=color, s=28, zorder=3, edgecolor="white")
-        mean = percent_with_deviation(Spread(score.mean, math.nan))  # as the table has it
+        mean = percent_with_deviation(Spread(score.mean, math.nan))  # as in the table
         axes.text(max(*accuracies, score.mean + np.nan_to_num(score.deviation)) + 0.02, row, mean, va="center",
                   fontsize="small", fontweight="bold", color=ink(color))  # fmt: skip
     axes.axvline(0.5, **GUIDE)
@@ -136,8 +135,8 @@ def _validation(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None
 
 
 def _gradients(axes: Axes, arms: Sequence[Arm], colors: dict[str, str]) -> None:
-    """What is left of the gradient at each step back, relative to the last token. Before training: after it, a model
-    that is right has a loss, and so a gradient, near 0, whatever its encoder."""
+    """Panel of the gradient at each step back, relative to the last token, before training. After training, any model
+    with right answers has a loss near 0, and so a gradient near 0."""
     for arm in arms:
         for run in arm.runs:
             steps_back, before, _ = run.gradients
@@ -156,4 +155,4 @@ PANELS: dict[str, Callable[[Axes, Sequence[Arm], dict[str, str]], None]] = {
     "validation": _validation,
     "gradients": _gradients,
 }
-"""By the names that `--panel` takes."""
+"""Functions that draw the panels, by the names that `--panel` takes."""

@@ -1,4 +1,4 @@
-"""Scores of a packaged model on labelled texts that are not its own."""
+"""Scores a packaged model on labelled texts other than its own."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from sentiment_rnn.report.statistics import Interval, binned, percent, quantile_
 from sentiment_rnn.report.tables import Table
 
 LIMITS = (0.2, 20.0)
-"""Between which a temperature is sought."""
+"""Bounds between which the temperature is sought."""
 MISTAKES = 20
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """T > 0 for which `sigmoid(logits / T)` has the least cross-entropy (Guo et al. 2017, section 4.2); 1 where every
-    logit is on the right side, since there any smaller T would seem better still.
+    """The T > 0 for which `sigmoid(logits / T)` has the least cross-entropy (Guo et al. 2017, section 4.2). 1 if every
+    logit is on the right side, since then the smaller T, the lower the cross-entropy.
 
     Args:
         logits: float [N].
@@ -43,8 +43,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """Mean difference between the probability of a positive text and the share that is positive, over bins of that
-    probability (Naeini et al. 2015)."""
+    """Mean absolute difference between predicted probability and share of positive texts, over bins of the probability
+    (Naeini et al. 2015)."""
     predicted = torch.from_numpy(np.asarray(probabilities, dtype=np.float64))  # sums of millions lose digits in float32
     return float(binary_calibration_error(predicted, torch.from_numpy(labels.astype(np.int64)), n_bins=bins))
 
@@ -67,12 +67,12 @@ class Mistake(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Predictions of a model on labelled texts; texts without a token have none and are left out."""
+    """Predictions of a model on labelled texts. Texts without a token are left out."""
 
     predictions: Predictions
     without_tokens: int
     seen: np.ndarray
-    """bool [N], texts that the model was trained or chosen on."""
+    """bool [N], whether the model was trained or chosen on a text."""
     identifiers: np.ndarray
     """object [N], the identifier of each text, None for a text that has none."""
     mistakes: list[Mistake]
@@ -80,17 +80,18 @@ class Evaluation:
 
     @property
     def accuracy(self) -> Interval:
-        """Share of right answers, with its 95 % interval."""
+        """Share of correct answers, with its 95 % interval."""
         return share(self.predictions.correct)
 
     @property
     def accuracy_unseen(self) -> Interval | None:
-        """Accuracy without the texts that the model was trained or chosen on; None where no other is left."""
+        """Accuracy without the texts that the model was trained or chosen on; None if there are no others."""
         return share(self.predictions.correct[~self.seen]) if (~self.seen).any() else None
 
     @property
     def consistency(self) -> Interval | None:
-        """Share of identifiers with two texts or more whose texts were all judged rightly (Gardner et al. 2020)."""
+        """Share of the identifiers with two or more texts whose texts were all judged correctly (Gardner et al.
+        2020)."""
         texts = pd.Series(self.predictions.correct).groupby(self.identifiers)
         right = texts.all()[texts.size() > 1]
         return share(right.to_numpy()) if len(right) else None
@@ -102,7 +103,7 @@ def share(correct: np.ndarray) -> Interval:
 
 
 def judge(predictor: Predictor, parts: Iterable[Rows]) -> Evaluation:
-    """Read labelled rows part by part; of a text, a few numbers and its identifier are kept.
+    """Judge labelled rows part by part. Only a few numbers and the identifier of each text are kept.
 
     Raises:
         UserError: no text has a token.
@@ -139,7 +140,7 @@ def judge(predictor: Predictor, parts: Iterable[Rows]) -> Evaluation:
 
 
 def scores(evaluation: Evaluation) -> dict[str, float]:
-    """Every number, by its name in MLflow; AUROC only where both labels occur."""
+    """Every score by its name in MLflow; AUROC only if both labels occur."""
     predicted = evaluation.predictions
     probabilities, labels = (
         torch.from_numpy(predicted.probabilities),
@@ -167,7 +168,7 @@ def scores(evaluation: Evaluation) -> dict[str, float]:
 
 
 def tables(evaluation: Evaluation, values: Mapping[str, float]) -> list[Table]:
-    """The values of `scores`, confusion, accuracy by length."""
+    """Tables of the values of `scores`, of the confusion matrix, and of accuracy by length."""
     predicted = evaluation.predictions
     rows = [
         ("accuracy", percent(evaluation.accuracy)),

@@ -1,4 +1,4 @@
-"""HTML pages: templates filled in, one file each, with its style and its data within, so that it needs no network."""
+"""HTML pages from templates. Each page is one file that contains its style and data, so that it needs no network."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from sentiment_rnn.inference.probes import UNITS, Inspection
 
 _ENVIRONMENT = Environment(
     loader=PackageLoader("sentiment_rnn.report", "templates"),
-    autoescape=True,  # texts of strangers are on these pages
+    autoescape=True,  # the pages show texts of strangers
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -24,20 +24,21 @@ OF_THE_GRAMMAR = (
     "the film was simply wonderful , the doors opened at eight but the parking was dreadful .",
     "i enjoyed the service but the movie was certainly dull , my sister came along and the popcorn was lovely .",
 )
-"""Examples for models that have read generated reviews alone: no other word is known to them."""
+"""Examples for models that have read only generated reviews, and know no other words."""
 OF_FILMS = (
     "The beginning is slow, but the ending is one of the finest I have seen.",
     "The beginning is promising, but the ending is a complete waste of time.",
     "I did not expect to like this film, and I loved every minute of it.",
     "The trailer is the best part. The film itself is dull, predictable and far too long.",
 )
-"""Examples for other models. Two LSTMs of IMDb (seed 0, with dropout and without) give each right answer over 80 %."""
+"""Examples for other models. Two LSTMs trained on IMDb (seed 0, with and without dropout) give each right answer a
+probability above 80 %."""
 LONGEST = 100_000
-"""Characters that can be typed or pasted."""
+"""Most characters that can be typed or pasted."""
 
 
 def render(template: str, folder: Path | None = None, **values: Any) -> str:
-    """The HTML of a template of this folder, or of one elsewhere that includes templates of this folder."""
+    """The HTML of a template in this folder, or in another folder; that one can include templates of this folder."""
     here = _ENVIRONMENT.loader
     assert here
     loader = ChoiceLoader([FileSystemLoader(folder), here]) if folder else here
@@ -45,12 +46,12 @@ def render(template: str, folder: Path | None = None, **values: Any) -> str:
 
 
 def rounded(values: np.ndarray, digits: int) -> list[Any]:
-    """Numbers for JSON, in as many digits as a page shows."""
+    """Numbers for JSON, rounded to the digits that a page shows."""
     return list(np.round(values.astype(float), digits).tolist())
 
 
 def inspection_page(inspections: Sequence[Inspection]) -> str:
-    """One HTML file: the text coloured by the running sentiment, gates, and what each sentence does."""
+    """One HTML file: the text coloured by the running sentiment, the gates, and the effect of each sentence."""
     numbers = [
         {
             "running": rounded(inspection.running, 4),
@@ -68,7 +69,7 @@ def inspection_page(inspections: Sequence[Inspection]) -> str:
 
 
 def shade(probability: float) -> str:
-    """CSS colour of a probability: blue above a half, orange below, stronger towards the ends."""
+    """CSS colour of a probability: blue above 0.5, orange below, stronger towards 0 and 1."""
     if np.isnan(probability):
         return "none"
     strength = min(0.75, abs(probability - 0.5) * 1.5)
@@ -76,10 +77,10 @@ def shade(probability: float) -> str:
 
 
 def typed_page(predictors: Mapping[str, Predictor]) -> str:
-    """One HTML file: a text box, and under it a place for what each model says, anew with every key.
+    """One HTML file: a text box, and below it the answer of each model, which is renewed with every key.
 
     Args:
-        predictors: by the name under which they are shown.
+        predictors: models by the names under which they are shown.
     """
     readings = [predictor.package.reading for predictor in predictors.values()]
     generated = all(reading.data == "generated" for reading in readings)

@@ -20,7 +20,7 @@ from sentiment_rnn.report.statistics import binned, logarithmic_bins, quantile_b
 
 WIDTH = 7.0
 """Width of a figure [inches]: at 700 pixels its smallest letters are 12 pixels high, and on paper it fills a page."""
-# Okabe & Ito (2008): told apart by colour-blind readers. Markers and lines tell encoders apart where all is gray.
+# Colours of Okabe & Ito (2008), which colour-blind readers can tell apart. Markers and lines help in gray prints.
 PALETTE = ("#0072B2", "#D55E00", "#7A7A7A", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _LINES = {
     "lstm_chrono": "v-", "lstm": "^-", "rnn_relu": "s--", "rnn_orthogonal": "X--", "rnn": "o-", "gru": "D-.",
@@ -28,7 +28,7 @@ _LINES = {
 }  # fmt: skip
 """Marker and line by how an encoder's name begins."""
 GUIDE: dict[str, Any] = {"color": "#8A8A8A", "linestyle": (0, (4, 3)), "linewidth": 1}
-"""A line that others are held against."""
+"""Style of a line that others are compared with."""
 PERCENT = PercentFormatter(1, symbol=" %")
 STYLE: dict[str, Any] = {
     "figure.dpi": 150,
@@ -56,7 +56,7 @@ Drawn = TypeVar("Drawn")
 
 
 def styled(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
-    """Draw in the project's style, and leave matplotlib as it was."""
+    """Decorator: draws in the project's style, without changing matplotlib's settings."""
 
     @wraps(draw)
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
@@ -73,7 +73,7 @@ def line_of(name: str) -> dict[str, Any]:
 
 
 def ink(color: str) -> tuple[float, float, float]:
-    """A colour so dark that letters in it can be read on white."""
+    """The colour, darkened so that letters in it can be read on white."""
     red, green, blue = to_rgb(color)
     return 0.7 * red, 0.7 * green, 0.7 * blue
 
@@ -82,15 +82,20 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as a PNG of 256 colours, which looks the same and is a third as large."""
     drawn = BytesIO()
     figure.savefig(drawn, format="png")
-    # By maximum coverage, then k-means: median cut gives the rare colours away, the ends of a colour bar among them.
+    # By maximum coverage, then k-means: median cut would lose rare colours, such as the ends of a colour bar.
     colours = Image.open(drawn).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=3)
     colours.save(path, format="PNG", optimize=True)
 
 
 def write_folder(folder: Path, files: Mapping[str, str | bytes], figures: Mapping[str, Figure]) -> list[Path]:
-    """Write files by their name, and figures by theirs without its suffix, each whole, into a folder, which is made.
+    """Write files and figures into a folder, which is created if needed. Each file is written atomically.
 
-    Returns their paths.
+    Args:
+        files: content by file name.
+        figures: figures by file name without suffix.
+
+    Returns:
+        Their paths.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
@@ -102,15 +107,15 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], figures: Mappin
 
 
 def new_figure(columns: int = 1, height: float = 3.5, width: float = WIDTH) -> tuple[Figure, list[Axes]]:
-    """A figure with a row of axes [inches]."""
+    """A figure with a row of axes; sizes in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, list(np.ravel(figure.subplots(1, columns)))
 
 
 @styled
 def calibration(predictions: Predictions) -> Figure:
-    """How often reviews are positive among those that were given a probability (a reliability diagram), before the
-    temperature and with it; a dot's area is its share of the reviews."""
+    """Reliability diagram: the share of positive reviews by predicted probability, without and with the temperature. A
+    dot's area is its share of the reviews."""
     figure, (axes,) = new_figure(width=4.6, height=4)
     axes.plot([0, 1], [0, 1], **GUIDE, label="perfect")
     name = "share positive"
@@ -136,7 +141,7 @@ def _reliability(axes: Axes, predicted: np.ndarray, labels: np.ndarray, color: s
 
 @styled
 def accuracy_by(values: np.ndarray, correct: np.ndarray, edges: np.ndarray, name: str) -> Figure:
-    """Accuracy, with 95 % intervals, in bins of a number that each review has."""
+    """Accuracy with 95 % intervals, by bins of `values`, which has one number for each review."""
     figure, (axes,) = new_figure()
     rows = [
         (np.median(values[inside]), *wilson_interval(int(correct[inside].sum()), int(inside.sum())))
@@ -150,7 +155,7 @@ def accuracy_by(values: np.ndarray, correct: np.ndarray, edges: np.ndarray, name
 
 
 def draw_level(axes: Axes, level: float, name: str = "") -> None:
-    """A dashed line at a value to compare the curves with, named at its left end."""
+    """Draw a dashed line at a value to compare with, named at its left end."""
     axes.axhline(level, **GUIDE)
     if name:
         axes.annotate(
@@ -160,7 +165,7 @@ def draw_level(axes: Axes, level: float, name: str = "") -> None:
 
 
 def decorate_accuracy(axes: Axes, name: str, what: str = "Accuracy") -> None:
-    """Axes of accuracy against a log-spaced number, or one from 0 on, with chance drawn in."""
+    """Set up axes of accuracy against a number, on a log scale, or from 0 on; chance is drawn in."""
     if axes.dataLim.x0 < 1:
         axes.set_xscale("symlog", linthresh=1)
     else:
@@ -183,9 +188,9 @@ def search_history(values: Mapping[int, float], pruned: Sequence[int], metric: s
     """The score of each trial, and the best so far.
 
     Args:
-        values: score by the trial's number, of those that trained to their end.
+        values: score by number of each trial that trained to its end.
         pruned: numbers of the trials that were ended early or diverged.
-        mode: `max` or `min`: which scores are good.
+        mode: `max` or `min`, whether high or low scores are good.
     """
     figure, (axes,) = new_figure()
     numbers = sorted(values)

@@ -1,4 +1,4 @@
-"""Means over seeds and shares, with their spread and intervals, and bins."""
+"""Means over seeds, shares, their spread and intervals, and bins."""
 
 import math
 import warnings
@@ -23,7 +23,7 @@ class Spread(NamedTuple):
 class Interval(NamedTuple):
     """An estimate and its 95 % interval.
 
-    NaN bounds where there is none: of a single seed, or of two that differ so much that it would hold every value.
+    The bounds are NaN if there is none: for a single seed, or for two so different that it would hold all values.
     """
 
     estimate: float
@@ -52,7 +52,7 @@ def percent(interval: Interval, unit: str = " %") -> str:
 
 
 def bounded(interval: Interval, form: str, unit: str = "", factor: float = 1, between: str = "–") -> str:
-    """An estimate, and in brackets its interval where there is one, each number in a form."""
+    """An estimate, with its interval in brackets if there is one; `form` formats each number."""
     estimate, low, high = (form.format(factor * value) for value in (interval.estimate, interval.low, interval.high))
     return estimate + unit + (f" ({low}{between}{high})" if interval.known else "")
 
@@ -60,11 +60,12 @@ def bounded(interval: Interval, form: str, unit: str = "", factor: float = 1, be
 def t_interval(values: Values, low: float = -math.inf, high: float = math.inf) -> Interval:
     """Mean over seeds with Student's 95 % interval (n - 1 degrees of freedom), clipped to `low` and `high`.
 
-    It is about another seed's training, on the same test reviews. NaN bounds for a single seed, which shows no spread.
+    It is about training with other seeds, on the same test reviews. The bounds are NaN for a single seed, which shows
+    no spread.
 
-    Outcomes can fall into two clusters, of seeds that learn and seeds that do not. Where all seeds may come from one
-    cluster, it covers the mean less often than 95 % says: three seeds at even odds, or twenty of which nine in ten
-    learn. Count the seeds then.
+    Outcomes can fall into two clusters, seeds that learn and seeds that do not. If all seeds may come from one cluster,
+    the interval covers the mean less often than in 95 % of cases: for example with three seeds at even odds, or with
+    twenty if nine in ten learn. Count the seeds that learn instead.
     """
     return _clipped(float(np.mean(values)), lambda: stats.ttest_1samp(values, 0), low, high)
 
@@ -72,8 +73,8 @@ def t_interval(values: Values, low: float = -math.inf, high: float = math.inf) -
 def welch_interval(first: Values, second: Values, low: float = -math.inf, high: float = math.inf) -> Interval:
     """Difference of two means over seeds, first - second, with a 95 % interval (Welch 1947).
 
-    The seeds are not paired: seed 0 of one encoder has nothing in common with seed 0 of another but its number.
-    NaN bounds where either has a single seed.
+    The seeds are not paired: seed 0 of one encoder shares nothing but its number with seed 0 of another. The bounds are
+    NaN if either has a single seed.
     """
     estimate = float(np.mean(first) - np.mean(second))
     return _clipped(estimate, lambda: stats.ttest_ind(first, second, equal_var=False), low, high)
@@ -81,7 +82,7 @@ def welch_interval(first: Values, second: Values, low: float = -math.inf, high: 
 
 def _clipped(estimate: float, test: Callable[[], Any], low: float, high: float) -> Interval:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of one seed, and of seeds with equal scores
+        warnings.simplefilter("ignore", RuntimeWarning)  # for a single seed, and for seeds with equal scores
         bounds = test().confidence_interval()
     if bounds.low <= low and bounds.high >= high:
         return Interval(estimate, math.nan, math.nan)
@@ -105,19 +106,19 @@ def wilson_interval(correct: int, total: int) -> Interval:
 
 
 def logarithmic_bins(values: np.ndarray, bins: int) -> np.ndarray:
-    """Edges of whole numbers, evenly spaced on a log axis, that hold every value; zeros have a bin of their own."""
+    """Whole-number edges of bins, evenly spaced on a log axis, that cover every value; zeros have their own bin."""
     edges = np.geomspace(max(1, values.min()), values.max() + 1, bins + 1).round().astype(int)
     return np.unique([values.min(), *edges])
 
 
 def quantile_bins(values: np.ndarray, bins: int) -> np.ndarray:
-    """Edges [≤ bins + 1] that hold every value, about equally many in each bin."""
+    """Edges [≤ bins + 1] of bins that cover every value, with about equally many values in each."""
     lower = np.quantile(values, np.linspace(0, 1, bins, endpoint=False)).round().astype(int)
     return np.unique([*lower, values.max() + 1])
 
 
 def binned(values: np.ndarray, edges: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Bounds and members, bool [N], of each bin that holds a value; a bin is without its upper edge."""
+    """Bounds and members, bool [N], of each bin that has a value. A bin does not include its upper edge."""
     for low, high in pairwise(edges):
         inside = (values >= low) & (values < high)
         if inside.any():

@@ -42,7 +42,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def show(console: Console, table: Table) -> None:
-    """Print one table; a column whose every entry starts with a digit or a sign is set to the right."""
+    """Print one table. A column is aligned to the right if every entry starts with a digit or a sign."""
     shown = TerminalTable(title=printable(table.title), title_justify="left", title_style="bold")
     for position, column in enumerate(table.columns):
         entries = [row[position] for row in table.rows if row[position]]
@@ -54,19 +54,19 @@ def show(console: Console, table: Table) -> None:
 
 
 def new_console() -> Console:
-    """The terminal, or lines wide enough for a table where there is none. What is printed there is text as it stands: a
-    `[label]` is no markup."""
+    """A console on the terminal; without one, its lines are wide enough for a table. It prints text unchanged:
+    `[label]` is not markup."""
     return Console(width=None if Console().is_terminal else 160, markup=False, emoji=False, highlight=False)
 
 
 def replace_block(path: Path, name: str, text: str) -> None:
-    """Put `text` between `<!-- name:start -->` and `<!-- name:end -->`, so that no table is pasted by hand."""
+    """Replace the text between `<!-- name:start -->` and `<!-- name:end -->`, so that no table is pasted by hand."""
     before, after = find_block(path, name)
     write_whole(path, f"{before}\n{text}{after}".encode())
 
 
 def find_block(path: Path, name: str) -> tuple[str, str]:
-    """Text before and after a block, with the block's two marks; raises `UserError` where there is no such block."""
+    """The text before and after a block, including its two marks; raises `UserError` if there is no such block."""
     start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected a document with the lines {start} and {end}")

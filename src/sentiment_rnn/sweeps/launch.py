@@ -1,8 +1,8 @@
-"""How Hydra starts a run or a sweep: what cannot run is refused first; then the store, the token cache and a sweep's
-parent run are made once, so that jobs side by side find them.
+"""Prepares a run or a sweep before Hydra starts it. What cannot run is refused first. Then the store, the token cache
+and a sweep's parent run are made once, so that parallel jobs find them.
 
-Hydra loads this file before torch and MLflow, which take seconds: most wrong settings are said at once, and what needs
-them is imported behind that.
+Hydra loads this file before torch and MLflow, which take seconds to load. So most wrong settings are reported at once;
+code that needs these libraries is imported later.
 """
 
 import re
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from sentiment_rnn.tracking.store import Store
 
 OF_SWEEPS = re.compile(r"hydra/(launcher|sweeper)=(?!basic$)")
-"""Overrides that a single run would take without a word."""
+"""Overrides that a single run would silently ignore."""
 
 
 class Refused(BaseException):
-    """Carries an error past Hydra, which turns any `Exception` of a callback into a warning, and goes on."""
+    """Carries an error past Hydra, which would turn any `Exception` of a callback into a warning and continue."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
 
 
 class PreparationCallback(Callback):
-    """Refuses a single run that cannot go well, before Hydra makes its folder.
+    """Refuses a single run that cannot succeed, before Hydra makes its folder.
 
     Args:
         dry_run: show what would be trained, and train nothing.
@@ -65,13 +65,13 @@ def run_sweep(config: DictConfig, launch: "Launch") -> None:
 
     Raises:
         UserError: a job cannot run, or the store refuses.
-        Exception: that of the first failed job, after all jobs of its batch have ended.
+        Exception: the error of the first failed job, raised after all jobs of its batch have ended.
     """
     check_folder("hydra.sweep.dir", config.hydra.sweep.dir)
     sweeper = config.hydra.sweeper
     search = validated(SearchConfig, plain(sweeper), "hydra.sweeper") if "sampler" in sweeper else None
     overrides = str(OmegaConf.to_container(config.hydra.overrides.task, resolve=False))
-    # What is missing, and what a value refers to, the jobs may have.
+    # The jobs may fill in missing values, and keys that other values refer to.
     if not OmegaConf.missing_keys(sections_of(config)) and "${" not in overrides:
         check(config)
     from sentiment_rnn.sweeps.plan import digest_of, plan_of, set_for_jobs
@@ -83,7 +83,7 @@ def run_sweep(config: DictConfig, launch: "Launch") -> None:
     if plan.search and plan.space:
         from sentiment_rnn.sweeps.search import run_search  # Optuna, which other sweeps do not need
 
-        # What other code or other data scored is no memory of this search.
+        # The identities are part of the key: scores of other code or other data do not belong to this search.
         sampler = f"{plan.search.sampler}, seed {plan.search.seed}"
         key = digest_of([plan.study, *plan.space.given, *plan.space.fixed, sampler, *identities])
         added = set_for_jobs(config, plan.study, plan.at_once)
@@ -101,7 +101,7 @@ def run_sweep(config: DictConfig, launch: "Launch") -> None:
 
 
 def _prepared(plan: "Plan", dry_run: bool) -> tuple["Store", list[str]]:
-    """Show a plan, if that is all that is wanted; else `prepare` it."""
+    """Show a plan for a dry run; else `prepare` it."""
     from sentiment_rnn.sweeps.preparation import prepare, show_plan
 
     if dry_run:
@@ -111,7 +111,7 @@ def _prepared(plan: "Plan", dry_run: bool) -> tuple["Store", list[str]]:
 
 
 def check(config: DictConfig) -> None:
-    """Raise `UserError` for a setting that is wrong in every job; what takes no import of torch comes first."""
+    """Raise `UserError` for a setting that is wrong in every job. Checks that do not need torch come first."""
     run, encoder = checked_without_encoder(config)
     parts = [
         (str(run.task._target_), "task._target_", "task", "objective"),
@@ -122,7 +122,8 @@ def check(config: DictConfig) -> None:
 
 
 def check_folder(key: str, folder: str) -> None:
-    """Raise `UserError` for a folder in which Hydra could not write, which it would try after all else is loaded."""
+    """Raise `UserError` for a folder in which Hydra cannot write. Hydra would notice only after everything is
+    loaded."""
     place = Path(folder)
     try:
         tempfile.TemporaryDirectory(

@@ -1,4 +1,4 @@
-"""What a command asks for: the jobs of a sweep, where they run and how many at once; refused where they cannot run."""
+"""The plan of a sweep: its jobs, where they run and how many at once. Jobs that cannot run are refused."""
 
 import hashlib
 import json
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from sentiment_rnn.sweeps.space import Space
 
 NAMING_ENCODERS = ("optimizer.learning_rates", "optimizer.draws")
-"""Dictionaries by the name of an encoder."""
+"""Keys whose values are dictionaries by encoder name."""
 SEED = re.compile(r"^\+*seed=")
 SINGLE = "single"
-"""Study of a run that names none."""
+"""Study of a run without a study."""
 LONGEST_NAME = 200
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
 PROCESSES = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher"
 SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 Launch = Callable[[Sequence[Sequence[str]]], Sequence[Any]]
-"""Runs jobs by their overrides; gives of each its score, or the exception that ended it."""
+"""Function that runs jobs, given their overrides, and returns the score of each, or the exception that ended it."""
 log = logging.getLogger("sentiment_rnn")
 
 
@@ -46,17 +46,17 @@ class Plan:
     study: str
     """The sweep's name."""
     jobs: list[list[str]]
-    """The overrides of each job of a grid, or of examples of a search's space."""
+    """The overrides of each job of a grid, or of each example from a search's space."""
     configs: list[RunConfig]
-    """The checked configuration of each."""
+    """The checked configuration of each job."""
     here: bool = True
-    """Whether they run on this machine; another one may have the GPU that this one lacks."""
+    """Whether the jobs run on this machine; another machine may have the GPU that this one lacks."""
     at_once: int = 1
-    """How many of them run side by side."""
+    """How many jobs run at the same time."""
     search: SearchConfig | None = None
-    """Settings of a search; None of a grid."""
+    """Settings of a search; None for a grid."""
     space: "Space | None" = None
-    """What a search varies and keeps."""
+    """The space of a search; None for a grid."""
 
 
 def plan_of(config: DictConfig, search: SearchConfig | None = None) -> Plan:
@@ -66,7 +66,7 @@ def plan_of(config: DictConfig, search: SearchConfig | None = None) -> Plan:
         search: the settings of a sweep that searches.
 
     Raises:
-        UserError: a job has a wrong setting, or cannot be launched so.
+        UserError: a job has a wrong setting, or the launcher does not fit.
     """
     launcher = config.hydra.launcher
     check_launcher(launcher)
@@ -101,15 +101,15 @@ def job_overrides(config: DictConfig) -> list[list[str]]:
         refuse("hydra.sweeper.max_batch_size", size, "a number of at least 1")
     parameters = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    # Unresolved: what an override refers to, as in seed=${optimizer.draw}0, is that of its job.
+    # Not resolved: a reference, as in seed=${optimizer.draw}0, means the value in each job.
     task: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
     overrides = parser.parse_overrides([*parameters, *task])
     return [job for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
 
 
 def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
-    """The checked configuration of each job. Of jobs that differ in their seed alone, one is composed, which takes most
-    of the time, and the seed is set in it."""
+    """The checked configuration of each job. Composing takes most of the time, so jobs that differ only in their seed
+    share one composed configuration, in which the seed is replaced."""
     loader, parser = GlobalHydra.instance().config_loader(), OverridesParser.create()
     composed: dict[tuple[str, ...], DictConfig] = {}
     configs = []
@@ -117,21 +117,21 @@ def job_configs(config: DictConfig, jobs: list[list[str]]) -> list[RunConfig]:
         arm = tuple(override for override in job if not SEED.match(override))
         if arm not in composed:
             for override in arm:
-                check_choice(override)  # of a YAML file's hydra.sweeper.params; the command line's were checked
+                check_choice(override)  # it may come from hydra.sweeper.params, which has not been checked yet
             composed[arm] = loader.load_sweep_config(config, job)
         for seed in filter(SEED.match, job):
-            composed[arm].seed = parser.parse_override(seed).value()  # the schema makes a number of it
+            composed[arm].seed = parser.parse_override(seed).value()  # the schema converts it to a number
         configs.append(checked(composed[arm]))
     return configs
 
 
 def check_encoder_keys(config: DictConfig, configs: list[RunConfig]) -> None:
-    """Refuse a rate or a draw that the command line gives an encoder that nobody has, and warn of a key that
-    no job's encoder has. A YAML file may name encoders of other folders and other sweeps.
+    """Refuse a rate or a draw on the command line for an unknown encoder, and warn of a key that no job's encoder has.
+    In a YAML file such names are allowed: it may name encoders of other folders and other sweeps.
 
     Args:
-        config: as Hydra composed it.
-        configs: of all jobs; one of them may have an encoder of another name than its file.
+        config: the configuration that Hydra composed.
+        configs: configurations of all jobs; an encoder's name may differ from the name of its file.
     """
     named = []
     for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task)):
@@ -151,8 +151,8 @@ def check_encoder_keys(config: DictConfig, configs: list[RunConfig]) -> None:
 
 
 def name_of(config: DictConfig, study: str) -> str:
-    """A sweep's name: its study, or else its overrides, without signs that Hydra and MLflow read as their own; of long
-    ones the beginning and a digest."""
+    """A sweep's name: its study, else its overrides without characters that have a meaning in Hydra or MLflow. A long
+    name is cut, and ends with a digest."""
     overrides = " ".join(config.hydra.overrides.task)
     if study != SINGLE or not overrides:
         return study
@@ -161,12 +161,12 @@ def name_of(config: DictConfig, study: str) -> str:
 
 
 def runs_here(launcher: DictConfig) -> bool:
-    """Whether the jobs run on this machine, so that what it lacks they lack too."""
+    """Whether the jobs run on this machine, so that its devices can be checked now."""
     return launcher._target_ in (BASIC, JOBLIB, PROCESSES)
 
 
 def check_devices(launcher: DictConfig, trainer: TrainerConfig) -> None:
-    """Raise `UserError` for runs on several devices in a sweep whose launcher starts one process a run."""
+    """Raise `UserError` for runs on several devices in a sweep whose launcher starts only one process per run."""
     if trainer.processes > 1 and launcher._target_ != SLURM:
         raise UserError(
             f"trainer.devices={trainer.devices} trainer.nodes={trainer.nodes}: a sweep trains on several devices with "
@@ -180,7 +180,7 @@ def digest_of(parts: list[str]) -> str:
 
 
 def check_launcher(launcher: DictConfig) -> None:
-    """Raise `UserError` for a Slurm cluster that is not here, and for no jobs at once."""
+    """Raise `UserError` for a launcher that needs a missing Slurm, or that would run no jobs at once."""
     if launcher._target_ == SLURM and not shutil.which("sbatch"):
         raise UserError("hydra/launcher=slurm: no sbatch here; start the sweep on a login node of the cluster")
     if launcher._target_ == JOBLIB and launcher.n_jobs == 0:
@@ -188,7 +188,7 @@ def check_launcher(launcher: DictConfig) -> None:
 
 
 def jobs_at_once(launcher: DictConfig, jobs: int) -> int:
-    """How many of a sweep's jobs share the cores that each of them sees; a scheduler gives every job its own."""
+    """How many of a sweep's jobs share the same cores. A scheduler gives every job cores of its own."""
     if launcher._target_ == JOBLIB:
         count = launcher.n_jobs
         return min(jobs, max(1, runtime.cores() + 1 + count) if count < 0 else count)
@@ -196,8 +196,8 @@ def jobs_at_once(launcher: DictConfig, jobs: int) -> int:
 
 
 def set_for_jobs(config: DictConfig, study: str, at_once: int) -> list[str]:
-    """Overrides that are added to every job, for what the user has not set. A job's configuration is composed where it
-    runs, on another machine maybe, and its overrides are what each launcher takes there."""
+    """Overrides that are added to every job, for keys that the user has not set. They must be overrides, since a job's
+    configuration is composed where it runs, perhaps on another machine."""
     added = [f"study={quoted(study)}"] if study != config.study else []
     if at_once > 1 and OmegaConf.select(config, "trainer.jobs_at_once") is None:
         added += [f"trainer.jobs_at_once={at_once}"]

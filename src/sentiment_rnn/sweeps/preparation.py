@@ -1,5 +1,5 @@
-"""What a sweep or a single run needs before its first job: checked parts, data, a store, and the jobs that are left; or
-only a table of them (`--dry-run`)."""
+"""Prepares a sweep or a single run: checks its parts, makes data and store, and finds the jobs that are left. With
+`--dry-run` it only shows a table of the jobs."""
 
 import copy
 import logging
@@ -19,17 +19,17 @@ from sentiment_rnn.tracking.store_errors import store_errors
 from sentiment_rnn.tracking.sweeps import OpenSweep, ended_runs
 
 FEW_STEPS = 400
-"""Training steps below which encoders were often near chance, on 300 texts of each of two kinds."""
+"""Number of training steps below which encoders were often near chance, tried on 300 texts of each of two kinds."""
 log = logging.getLogger("sentiment_rnn")
 
 
 def prepare(plan: Plan) -> tuple[Store, list[str]]:
-    """Refuse what cannot run; make the token caches and the store that its runs need; set the numbers of epochs that
-    the data decide; say what is to be known before.
+    """Refuse jobs that cannot run; make the token caches and the store; set the numbers of epochs that depend on the
+    data; log remarks on the data and the settings.
 
     Returns:
         The store, and the identities that the runs have on this machine. On another machine `auto` may mean something
-        else; a job lists the identity that its run has there.
+        else; a job there lists the identity of its run itself.
     """
     configs = plan.configs
     for config in configs:
@@ -37,10 +37,10 @@ def prepare(plan: Plan) -> tuple[Store, list[str]]:
         if plan.here:
             check_device(config)
     for tracking in {config.tracking.uri: config.tracking for config in configs}.values():
-        check_store(tracking)  # before data that take minutes
+        check_store(tracking)  # before the data, which may take minutes
     jobs = {}
     for config in configs:
-        job = job_of(config)  # which may settle what the key is of
+        job = job_of(config)  # it may settle settings on which the key depends
         jobs[config.data_key] = job
     for job in jobs.values():
         for note in job.data.notes:
@@ -56,14 +56,14 @@ def prepare(plan: Plan) -> tuple[Store, list[str]]:
 
 
 def _identity(plan: Plan, config: RunConfig, job: Job) -> str:
-    """The identity that a run has on this machine, by the job of one that reads the same data."""
+    """The identity of a run on this machine. `job` is that of any run that reads the same data."""
     own = copy.copy(job)
     own.config = resolved(config) if plan.here else config
     return identity_of(own)
 
 
 def note_of_steps(config: RunConfig, batches: int) -> str:
-    """A line where a run trains for few steps; empty where it does not, or is a trial.
+    """A warning if a run trains for few steps; else, and for a trial, empty.
 
     Args:
         batches: training batches of an epoch, on all devices together.
@@ -80,7 +80,7 @@ def note_of_steps(config: RunConfig, batches: int) -> str:
 
 
 def note_of_rate(config: RunConfig) -> str:
-    """A line where an experiment has chosen learning rates, and none for this encoder; else empty."""
+    """A remark if an experiment has chosen learning rates, but none for this encoder; else empty."""
     rates = config.optimizer
     chosen = rates.draw is not None or config.encoder.name in rates.learning_rates
     if not (rates.learning_rates or rates.draws) or chosen or rates.learning_rate != rates.default_learning_rate:
@@ -92,11 +92,11 @@ def note_of_rate(config: RunConfig) -> str:
 
 
 def jobs_left(sweep: OpenSweep) -> list[list[str]]:
-    """The overrides of the jobs of a sweep that have no finished run, each identity once."""
+    """The overrides of the jobs of a sweep without a finished run; each identity occurs once."""
     store = sweep.store
     with store_errors(store.uri, store.experiment, "READ"):
         finished = {run.identity for run in ended_runs(store, sweep.run)}
-    for identity in finished:  # left by a kill just before it was deleted
+    for identity in finished:  # a kill may have come just before a checkpoint was deleted
         (store.checkpoints / identity / LAST).unlink(missing_ok=True)
     if finished:
         log.info("sweep %s: %d of %d runs are there", sweep.run.info.run_name, len(finished), sweep.count)
@@ -104,16 +104,16 @@ def jobs_left(sweep: OpenSweep) -> list[list[str]]:
 
 
 FEW = 3
-"""Runs of an arm whose times are read."""
+"""How many runs of an arm are read to estimate its time."""
 
 
 class Planned(NamedTuple):
-    """What would become of one job of a sweep, or of a single run."""
+    """What a command would do with one job of a sweep, or with a single run."""
 
     state: str
     """`finished`, `diverged`, `resumes after epoch 2 of 4`, `trains 4 epochs`, or what is missing."""
     seconds: float | None = None
-    """About how long it takes; None where no run of its arm is there to tell."""
+    """About how many seconds it takes; None if no run of its arm has finished."""
 
     @property
     def trains(self) -> bool:
@@ -128,7 +128,7 @@ def show_plan(plan: Plan) -> None:
         return
     try:
         store = existing_store(plan.configs[0].tracking)
-    except UserError:  # the first run makes it
+    except UserError:  # there is no store yet; the first run makes it
         store = None
     shared = set.intersection(*map(set, plan.jobs)) if len(plan.jobs) > 1 else set()
     jobs = [_planned(plan, config, store) for config in plan.configs]
@@ -136,7 +136,7 @@ def show_plan(plan: Plan) -> None:
         (str(number), " ".join(override for override in overrides if override not in shared), job.state, _time(job))
         for number, (overrides, job) in enumerate(zip(plan.jobs, jobs, strict=True))
     ]
-    from sentiment_rnn.report.tables import Table, new_console, show  # which no run needs
+    from sentiment_rnn.report.tables import Table, new_console, show  # here, since runs do not need it
 
     console = new_console()
     show(console, Table("Nothing is trained: a plan", ("job", "overrides", "state", "about"), rows))
@@ -178,13 +178,13 @@ def _planned(plan: Plan, config: RunConfig, store: Store | None) -> Planned:
 
 
 def _seconds(store: Store, identity: str, epochs: int, done: int = 0) -> float | None:
-    """About how long the rest of a run takes, by finished runs that differ in their seed alone: their epochs, and what
-    they took beside them."""
+    """About how many seconds the rest of a run takes: time per epoch and time outside of epochs, from finished runs
+    that differ only in their seed."""
     runs = search(store, f"tags.`{IDENTITY_TAG}` LIKE '{identity[:ARM]}%' and {IS_FINISHED}")[-FEW:]
     if not runs:
         return None
     curves = [run.curve(EPOCH_SECONDS)[1] for run in runs]
-    usual = min(epochs, round(sum(map(len, curves)) / len(curves)))  # fewer where training stops early
+    usual = min(epochs, round(sum(map(len, curves)) / len(curves)))  # fewer than `epochs` if runs stopped early
     seconds = min(sum(curve) / max(1, len(curve)) for curve in curves)
     totals = [(run.updated - run.run.info.start_time) / 1000 for run in runs]
     beside = min(max(0.0, total - sum(curve)) for total, curve in zip(totals, curves, strict=True))

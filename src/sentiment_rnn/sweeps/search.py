@@ -1,4 +1,4 @@
-"""A search as a sweep: it asks for values, launches trials and tells what they scored; and what its run shows of it."""
+"""A search as a sweep: asks Optuna for values, launches trials, reports their scores, and records table and figure."""
 
 import logging
 from collections.abc import Callable
@@ -49,20 +49,20 @@ def open_study(path: Path, mode: str, settings: SearchConfig) -> optuna.Study:
 
 
 def sampler(settings: SearchConfig, trial: int) -> BaseSampler:
-    """Sampler of the trial of a number. Its random state depends on the number alone: an interrupted search goes on
-    with the proposals that it would have made, and repeats none."""
+    """Sampler for the trial with this number. Its random state depends only on the number: a resumed search makes the
+    proposals that it would have made without the interruption, and repeats none."""
     seed = int(np.random.SeedSequence([settings.seed, trial]).generate_state(1)[0])
     return TPESampler(seed=seed) if settings.sampler == "tpe" else RandomSampler(seed=seed)
 
 
 def drop_broken_line(path: Path) -> None:
-    """Cut what a full disk or a kill left of a last line, which Optuna would refuse to read."""
+    """Remove an incomplete last line, left by a full disk or a kill, which Optuna would refuse to read."""
     with path.open("r+b") as file:
         file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def run_search(plan: Plan, sweep: OpenSweep, launch: Launch) -> None:
-    """Run the trials of a sweep; say which was the best.
+    """Run the trials of a sweep, and log which was the best.
 
     Raises:
         UserError: some trials failed.
@@ -88,14 +88,14 @@ def run_trials(
     launch: Launch,
     after_batch: Callable[[], None],
 ) -> int:
-    """Run trials until the study has as many as it is to have. Those that an earlier process left open come first, with
-    the values that they had, so that their runs resume.
+    """Run trials until the study has as many as the settings ask for. Trials that an earlier process left open come
+    first, with the same values, so that their runs resume.
 
     Args:
-        at_once: trials of a batch; a batch is launched when the one before is done.
+        at_once: trials of a batch; a batch is launched when the previous one has ended.
 
     Returns:
-        How many trials failed. They stay open: the same search, started again, runs them again.
+        How many trials failed. They stay open, and run again when the same search is started again.
     """
     waiting = open_trials(study, space)
     failed = 0
@@ -109,16 +109,16 @@ def run_trials(
 
 
 def open_trials(study: optuna.Study, space: Space) -> list[FrozenTrial]:
-    """Trials that were launched and have no score, since their process was killed or they failed."""
+    """Trials that were launched but have no score, because they failed or their process was killed."""
     left = study.get_trials(states=(TrialState.RUNNING,))
     for trial in left:
-        if set(trial.params) != set(space.dimensions):  # killed while it was being proposed
+        if set(trial.params) != set(space.dimensions):  # the search was killed while it proposed this trial
             study.tell(trial.number, state=TrialState.FAIL)
     return [trial for trial in left if set(trial.params) == set(space.dimensions)]
 
 
 def counted(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials of a study, but for those that were never launched."""
+    """The trials of a study that were launched."""
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.FAIL]
 
 
@@ -132,7 +132,7 @@ def _new_trials(study: optuna.Study, space: Space, settings: SearchConfig, count
 
 
 def _tell(study: optuna.Study, trial: FrozenTrial, outcome: Any) -> bool:
-    """Whether a trial has ended, with a score or because it was not worth going on."""
+    """Tell the study how a trial ended. Returns False if it failed and stays open."""
     if isinstance(outcome, PrunedError | DivergedError):
         study.tell(trial.number, state=TrialState.PRUNED)
         log.info("trial %d: %s", trial.number, "pruned" if isinstance(outcome, PrunedError) else "diverged")
@@ -148,7 +148,7 @@ def _tell(study: optuna.Study, trial: FrozenTrial, outcome: Any) -> bool:
 
 
 def _show(sweep: OpenSweep, study: optuna.Study, objective: Objective) -> None:
-    """Write the table of all trials and the figure into the parent run."""
+    """Record the table of all trials and the figure in the parent run."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
     scores = {trial.number: float(trial.value or 0) for trial in complete}

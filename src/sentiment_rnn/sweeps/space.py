@@ -29,7 +29,7 @@ class Space:
     fixed: list[str]
     """Overrides."""
     dimensions: dict[str, BaseDistribution]
-    """By key; the choices of a categorical one are values as an override has them."""
+    """Dimensions by key; choices of a categorical dimension are written as in an override."""
     given: list[str]
     """The overrides that gave the dimensions."""
 
@@ -37,12 +37,12 @@ class Space:
         """The overrides of a trial.
 
         Args:
-            values: one of each dimension.
+            values: a value for each dimension.
         """
         return self.fixed + [f"{key}={text_of(values[key])}" for key in self.dimensions]
 
     def examples(self) -> list[list[str]]:
-        """Overrides that reach both ends of every range, a number within it, and every choice."""
+        """Lists of overrides that together contain both ends of every range, a number within it, and every choice."""
         tried = {key: _values_to_try(dimension) for key, dimension in self.dimensions.items()}
         count = max(map(len, tried.values()))
         return [
@@ -52,7 +52,7 @@ class Space:
 
 
 def text_of(value: Any) -> str:
-    """A value as an override has it; six digits of a number with a fraction are enough, and read better."""
+    """A value as written in an override. Numbers with a fraction are rounded to six digits, which read better."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
@@ -62,15 +62,15 @@ def space_of(
     experiment: str = "",
     loader: ConfigLoader | None = None,
 ) -> Space:
-    """The space that overrides describe; the last one of a key counts.
+    """The space that overrides describe. If a key occurs twice, the last override counts.
 
     Args:
-        arguments: of the command line.
+        arguments: overrides of the command line.
         params: `hydra.sweeper.params`, which the command line overrides.
-        experiment: where these come from, `experiment=demo`.
+        experiment: origin of `params`, such as `experiment=demo`.
 
     Raises:
-        UserError: one of them has no bounds, or is a grid; or none of them varies.
+        UserError: an override has no bounds, or is a grid; or no override varies a key.
     """
     lines = [f"{key}={value}" for key, value in (params or {}).items()]
     overrides = OverridesParser.create(config_loader=loader).parse_overrides([*lines, *arguments])
@@ -116,7 +116,7 @@ def _dimension(override: Override) -> BaseDistribution:
         if math.isfinite(low) and math.isfinite(high):
             return FloatDistribution(low, high, log=log, step=step)
         raise ValueError("expected finite numbers")
-    except ValueError as error:  # Optuna's: the ends in the wrong order, or none above 0 on a logarithmic scale
+    except ValueError as error:  # from Optuna: ends in the wrong order, or not above 0 on a logarithmic scale
         raise UserError(f"{override.input_line}: {error}") from error
 
 
@@ -124,6 +124,6 @@ def _values_to_try(dimension: BaseDistribution) -> list[Any]:
     if isinstance(dimension, CategoricalDistribution):
         return list(dimension.choices)
     assert isinstance(dimension, IntDistribution | FloatDistribution)
-    # A key of whole numbers takes both ends of interval(16,128), and no other: it wants int(interval(16,128)).
+    # Also a value within: a key of whole numbers accepts the ends of interval(16,128), but needs int(interval(16,128)).
     within = [] if dimension.step else [dimension.low + (dimension.high - dimension.low) / math.pi]
     return [dimension.low, dimension.high, *within]

@@ -1,1 +1,1 @@
-"""What is learnt: reviews, a language model, sequences; and what each records."""
+"""The tasks: reviews, language models and sequences, and what a run of each records."""

@@ -1,4 +1,4 @@
-"""A task as the engine sees it: its data, its model, what it wants as good as possible, and what it records."""
+"""The interface between a task and the engine: data, model, objective, and what is recorded."""
 
 import os
 import tempfile
@@ -20,7 +20,7 @@ class Objective(NamedTuple):
     """Metric by which validation chooses a checkpoint."""
 
     metric: str
-    """Logged by the model, `val/accuracy` say."""
+    """Metric that the model logs, such as `val/accuracy`."""
     mode: str
     """`max` or `min`."""
     best: str
@@ -40,8 +40,8 @@ class Job(Protocol):
     """Whether the chosen checkpoint is scored on a test part."""
 
     def __init__(self, config: Any) -> None:
-        """Settle what the configuration leaves open, and read no data yet; raises `UserError` for settings that the
-        task cannot follow."""
+        """Fill in settings that the configuration leaves open, without reading data; raises `UserError` for settings
+        that the task does not allow."""
 
     @property
     def data(self) -> TaskData:
@@ -49,7 +49,7 @@ class Job(Protocol):
 
     @property
     def digest(self) -> str:
-        """Digest of the data, a part of the run's identity; empty where the configuration says all of it."""
+        """Digest of the data, a part of the run's identity; empty if the configuration fully describes the data."""
 
     @property
     def tokens(self) -> int:
@@ -60,35 +60,35 @@ class Job(Protocol):
         """Training batches of an epoch."""
 
     def model(self) -> TrainingModule:
-        """The model as training begins, drawn from the global random state or trained before."""
+        """The model before training: drawn from the global random state, or pretrained."""
 
     def before_training(self, model: TrainingModule, run: TrackedRun) -> None:
-        """Record what is known of the data and of the untrained model."""
+        """Record facts on the data and on the untrained model."""
 
     def chosen(self, model: TrainingModule, score: float) -> float:
-        """Choose on validation what training has left open, now that the model has the weights that are tested; the
-        validation score with it.
+        """Choose on validation what training leaves open; the model already has the weights that are tested. Returns
+        the validation score with this choice.
 
         Args:
-            score: of the epoch that validation chose.
+            score: validation score of the chosen epoch.
         """
 
     def after_training(self, model: TrainingModule, run: TrackedRun) -> None:
-        """Record what the tested model is worth, and the model itself."""
+        """Record scores of the tested model, and the model itself."""
 
     def summary(self, scores: dict[str, float]) -> str:
-        """The run and its test score in a few words."""
+        """One line on the run and its score."""
 
 
 def job_of(config: RunConfig) -> Job:
-    """The job that a configuration's task names; raises `UserError` where there is none."""
+    """The job of a configuration's task; raises `UserError` if there is none."""
     job: Job = class_having(config.task._target_, "task._target_", "task", "objective")(config)
     return job
 
 
 def identity_of(job: Job) -> str:
-    """The identity of a job's run: its resolved configuration, its data and its code. What a study measures is trained
-    under its protocol, which is a part of it then."""
+    """The identity of a job's run, from its resolved configuration, its data and its code. For a run of a study, the
+    study's protocol is a part of the identity too."""
     code = loaded_code_digest(tuple(job.config.targets)) + os.environ.get(PROTOCOL_VARIABLE, "")
     return str(job.config.identity(job.digest, code))
 
@@ -122,11 +122,11 @@ class TextJob:
         run.log_data(self.config.data.name, corpus.digest, sizes)
 
     def chosen(self, model: Any, score: float) -> float:
-        """The same score: training leaves nothing open."""
+        """Return the same score, since training leaves nothing open."""
         return score
 
     def packed(self, model: Any, run: TrackedRun, start: TrainedBackbone | None = None) -> Package:
-        """The trained model as people use it; `start` is what it started from."""
+        """The package of the trained model; `start` is the model that it started from."""
         label = self.config.encoder.label_with(run.overrides)
         return pack(model.cpu().eval(), self.data, self.config.precision, run.run_id, label, start)
 

@@ -1,4 +1,4 @@
-"""The job of a language model: what is the next word?"""
+"""The job of a language model, which predicts the next word."""
 
 import copy
 import math
@@ -19,7 +19,7 @@ from sentiment_rnn.tracking.run import TrackedRun
 
 
 class LanguageModelJob(TextJob):
-    """Train a language model, and package it for classifiers that start from it (`pretrained`). It reads no test."""
+    """Trains a language model, and packages it for classifiers that start from it (`pretrained`). There is no test."""
 
     objective = Objective("val/loss", "min", BEST_LOSS)
     tests = False
@@ -39,10 +39,10 @@ class LanguageModelJob(TextJob):
         self.data = TextData(config.data, config.seed)
 
     def model(self) -> LanguageModel:
-        """The untrained model; raises `UserError` for an encoder whose states see what comes behind them."""
+        """The untrained model; raises `UserError` for an encoder whose states depend on later tokens."""
         model = build_model(self.config, len(self.data.corpus.tokenizer))
         tokens = torch.tensor([[UNKNOWN_ID] * 3, [UNKNOWN_ID] * 2 + [PADDING_ID]])
-        with torch.no_grad(), suppress(RuntimeError):  # of one that a GPU alone can read
+        with torch.no_grad(), suppress(RuntimeError):  # the encoder may work only on a GPU
             before, after = copy.deepcopy(model.backbone).eval()(tokens, torch.tensor([3, 3]))[:, :2]
             if not torch.allclose(before, after):
                 raise UserError(
@@ -52,7 +52,7 @@ class LanguageModelJob(TextJob):
         return model
 
     def after_training(self, model: Any, run: TrackedRun) -> None:
-        """Record the packaged model, which is all that a language model is for."""
+        """Record the packaged model."""
         self.record_model(self.packed(model, run), run)
 
     def summary(self, scores: dict[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""The linear classifier of n-grams that judges together with a trained network (`task.ngrams`)."""
+"""Trains the linear classifier of n-grams that is combined with a trained network (`task.ngrams`)."""
 
 import logging
 
@@ -14,11 +14,11 @@ from sentiment_rnn.model.ngrams import NgramClassifier, fit_ngrams, longest_poss
 log = logging.getLogger("sentiment_rnn")
 
 REVIEWS_AT_ONCE = 500
-"""Reviews whose n-grams are listed together."""
+"""Number of reviews whose n-grams are listed at once."""
 
 
 def check_length(longest: int, vocabulary_size: int) -> None:
-    """Raise `UserError` where n-grams of so many tokens have no number."""
+    """Raise `UserError` if the numbers of n-grams with so many tokens would not fit into an int64."""
     if longest > (possible := longest_possible(vocabulary_size)):
         raise UserError(
             f"task.ngrams={longest}: expected at most {possible} with a vocabulary of {vocabulary_size:,} tokens"
@@ -26,7 +26,7 @@ def check_length(longest: int, vocabulary_size: int) -> None:
 
 
 def train_ngrams(data: ReviewData, longest: int) -> NgramClassifier:
-    """Train a classifier of n-grams on the training reviews, of each the part that networks read."""
+    """Train a classifier of n-grams on the part of each training review that networks read."""
     reviews = data.reviews("train")
     order = np.array_split(np.arange(len(reviews)), -(-len(reviews) // REVIEWS_AT_ONCE))
     batches = (reviews[indices.tolist()] for indices in order)
@@ -35,10 +35,10 @@ def train_ngrams(data: ReviewData, longest: int) -> NgramClassifier:
 
 
 def combine(predictor: Predictor, ngrams: NgramClassifier, data: ReviewData) -> float:
-    """Have a network judge together with n-grams, as is best on validation. Returns the validation accuracy.
+    """Combine a network with n-grams, with the weights that are best on validation. Returns the validation accuracy.
 
     Args:
-        predictor: of the network alone.
+        predictor: predictor of the network without n-grams.
     """
     split, model = data.corpus.splits["validation"], predictor.package.model
     alone = predictor.logits_of(split)

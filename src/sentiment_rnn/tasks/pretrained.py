@@ -1,4 +1,4 @@
-"""What a classifier starts from (`pretrained`): the backbone and the vocabulary of a trained model."""
+"""Starts a classifier from the backbone and the vocabulary of a trained model (`pretrained`)."""
 
 import functools
 import logging
@@ -32,16 +32,17 @@ NOT_IN_WEIGHTS = {
     ),
     "embedding": ("dropout", "word_dropout"),
 }  # fmt: skip
-"""Keys that may differ from those of the model that a run starts from: noise, gradients, and how weights are drawn."""
+"""Keys that may differ between a run and the model it starts from: noise, gradients, and how weights are drawn."""
 
 
 def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
-    """What a run starts from; None where `pretrained` is null.
+    """The weights that a run starts from; None if `pretrained` is null.
 
-    The configuration gets its digest, and for a name, which may be given to another model later, the id of the run.
+    Writes the digest of the weights into the configuration. A name, which may mean another model later, is replaced by
+    the id of the run.
 
     Raises:
-        UserError: it is not there, is not the one of `pretrained_digest`, or does not fit the configuration.
+        UserError: the model is not there, does not have `pretrained_digest`, or does not fit the configuration.
     """
     place, digest = config.pretrained, config.pretrained_digest
     if place is None:
@@ -69,7 +70,7 @@ def settle_pretrained(config: ReviewConfig) -> TrainedBackbone | None:
 
 
 def start_from(found: TrainedBackbone, model: SentimentClassifier) -> None:
-    """Replace the drawn weights of a classifier's backbone by those of a trained one."""
+    """Replace the weights of a classifier's backbone by trained ones."""
     try:
         model.backbone.load_state_dict(restored(found.weights, model.backbone))
     except RuntimeError as error:
@@ -78,9 +79,9 @@ def start_from(found: TrainedBackbone, model: SentimentClassifier) -> None:
 
 
 def note_texts_read(start: TrainedBackbone, corpus: Corpus) -> None:
-    """Say so where the model from which a run starts has read test texts, since its split was another one."""
+    """Log a warning if the model from which a run starts has read test texts, because its split was different."""
     train, validation, test = (fingerprints(corpus.splits[split].documents()) for split in SPLITS)
-    read = np.setdiff1d(start.training_texts, [*train, *validation])  # copies within the data do not count
+    read = np.setdiff1d(start.training_texts, [*train, *validation])  # test texts that are also in train do not count
     if count := int(np.isin(test, read).sum()):
         log.warning(
             "pretrained=%s has read %d of %d test texts, so the test score is too high; give both runs the same "
@@ -90,24 +91,24 @@ def note_texts_read(start: TrainedBackbone, corpus: Corpus) -> None:
 
 
 def _decisive(encoder: Mapping[str, Any], embedding: Mapping[str, Any], tokenizer: str) -> dict[str, Any]:
-    """Values that must be alike, by key, the encoder's class first. Two files with one class may differ in how they
-    draw weights, so its name does not count."""
+    """Values that must be equal, by key, the encoder's class first. The encoder's name is not among them, since files
+    with the same class may differ only in how weights are drawn."""
     values = {f"encoder.{key}": value for key, value in encoder.items() if key not in NOT_IN_WEIGHTS["encoder"]}
     values |= {f"embedding.{key}": value for key, value in embedding.items() if key not in NOT_IN_WEIGHTS["embedding"]}
     return values | {"data.tokenizer": tokenizer}
 
 
 def _recorded(name: str, config: ReviewConfig) -> TrainedBackbone:
-    """The model of a run, a registered one, or that of a sweep's run."""
+    """The weights of a run's model, of a registered model, or of a run of a sweep."""
     tracking = tuple(asdict(config.tracking).items())
     start = _in_store(name, tracking) or _in_store(_run_of_sweep(name, config, config.tracking), tracking)
-    assert start  # the run of a sweep is there
+    assert start  # `_run_of_sweep` returns only runs that exist
     return start
 
 
-@functools.lru_cache(maxsize=2)  # the jobs of a sweep start from one, which a sweep may have trained
+@functools.lru_cache(maxsize=2)  # all jobs of a sweep may start from the same model
 def _in_store(name: str, tracking: tuple[tuple[str, Any], ...]) -> TrainedBackbone | None:
-    """The model of a run, or a registered one; None where there is neither."""
+    """The weights of a run's model, or of a registered model; None if there is neither."""
     store = existing_store(TrackingConfig(**dict(tracking)), of_experiment=False)
     with tempfile.TemporaryDirectory() as temporary:
         if (run := run_or_none(store, name)) and SWEEP_TAG not in run.tags:
@@ -118,8 +119,8 @@ def _in_store(name: str, tracking: tuple[tuple[str, Any], ...]) -> TrainedBackbo
 
 
 def _run_of_sweep(name: str, config: ReviewConfig, tracking: TrackingConfig) -> str:
-    """The run of a sweep with the encoder and the seed of the run that starts from it, or its only one with this
-    encoder. Of sweeps of one name the latest that has this encoder counts."""
+    """The run of a sweep from which a run can start: the one with the same encoder and seed, or the only one with this
+    encoder. Of several sweeps with the same name, the latest with this encoder counts."""
     try:
         anywhere = existing_store(tracking, of_experiment=False)
         run = run_or_none(anywhere, name)

@@ -1,4 +1,4 @@
-"""The job of a run on reviews: is a review positive?"""
+"""The job of a run on reviews, which tells whether a review is positive."""
 
 import copy
 from dataclasses import replace
@@ -24,7 +24,7 @@ from sentiment_rnn.tracking.run import TrackedRun
 
 
 class ReviewJob(TextJob):
-    """Train a classifier of reviews; record its predictions, its gradients and the packaged model."""
+    """Trains a classifier of reviews; records its predictions, its gradients and the packaged model."""
 
     objective = Objective("val/accuracy", "max", BEST_ACCURACY)
     tests = True
@@ -36,7 +36,7 @@ class ReviewJob(TextJob):
         self.untrained: SentimentClassifier | None = None
 
     def model(self) -> SentimentClassifier:
-        """The classifier as it starts: drawn, but for a backbone that was trained before."""
+        """The classifier before training. Its weights are random, except those of a pretrained backbone."""
         vocabulary_size = len(self.data.corpus.tokenizer)
         check_length(self.config.task.ngrams, vocabulary_size)
         model = build_model(self.config, vocabulary_size)
@@ -45,24 +45,24 @@ class ReviewJob(TextJob):
         return model
 
     def before_training(self, model: Any, run: TrackedRun) -> None:
-        """Record the corpus; keep the untrained model, whose gradient waits until training is done: nobody waits for it
-        at the start."""
+        """Record the corpus, and keep the untrained model. Its gradient is computed after training, so that training
+        starts sooner."""
         super().before_training(model, run)
         if self.start:
             note_texts_read(self.start, self.data.corpus)
         self.untrained = copy.deepcopy(model)
 
     def chosen(self, model: Any, score: float) -> float:
-        """Have n-grams judge together with the network, where they are asked for; the score of both together."""
+        """Combine the network with n-grams, if `task.ngrams` asks for them. Returns the score of both together."""
         if not self.config.task.ngrams:
             return score
         ngrams = train_ngrams(self.data, self.config.task.ngrams)
         return combine(Predictor(pack(model.cpu().eval(), self.data, self.config.precision)), ngrams, self.data)
 
     def after_training(self, model: Any, run: TrackedRun) -> None:
-        """Record predictions, calibration and gradients; unless the run leaves results alone, figures, mistakes and the
-        model as people use it too."""
-        # Here, not above: it loads SciPy, for which no training step waits.
+        """Record predictions, calibration and gradients; with `tracking.record=full` also figures, mistakes and the
+        packaged model."""
+        # Imported here: it loads SciPy, which training does not need.
         from sentiment_rnn.report.evaluation import MISTAKES, calibration_error, cross_entropy, fit_temperature
 
         package = self.packed(model, run, self.start)
@@ -81,7 +81,7 @@ class ReviewJob(TextJob):
         run.log_gradients(gradient_by_step_back(self.untrained, sample), gradient_by_step_back(model, sample))
         run.log_predictions(predictions)
         if self.config.tracking.records_all:
-            from sentiment_rnn.report.plotting import prediction_figures  # it loads matplotlib
+            from sentiment_rnn.report.plotting import prediction_figures  # here, since it loads matplotlib
 
             mistakes = describe_mistakes(predictions, self.data, MISTAKES)
             run.log_pictures(prediction_figures(predictions), mistakes)
@@ -97,7 +97,7 @@ class ReviewJob(TextJob):
 
 
 def build_model(config: ReviewConfig, vocabulary_size: int) -> SentimentClassifier:
-    """The classifier of a configuration, drawn from the global random state."""
+    """The classifier of a configuration, with weights drawn from the global random state."""
     settings = config.settings()
     return SentimentClassifier(
         vocabulary_size,
@@ -113,7 +113,7 @@ def build_model(config: ReviewConfig, vocabulary_size: int) -> SentimentClassifi
 
 
 def gather_predictions(model: SentimentClassifier, data: ReviewData, temperature: float) -> Predictions:
-    """Every test review's prediction, in the order of the split."""
+    """The predictions for all test reviews, in the order of the split."""
     split = data.corpus.splits["test"]
     logits = torch.full((len(split),), float("nan"))
     for indices, values in model.predictions:
@@ -135,7 +135,7 @@ def gradient_sample(data: ReviewData, seed: int, size: int = 128) -> Batch:
 
 
 def describe_mistakes(predictions: Predictions, data: ReviewData, count: int) -> list[dict[str, Any]]:
-    """The most confident mistakes, for a person to read, as the encoder read them."""
+    """The most confident mistakes, for a person to read: the texts as the encoder read them."""
     reviews = data.reviews("test")
     tokenizer = data.corpus.tokenizer
     return [

@@ -13,7 +13,7 @@ from sentiment_rnn.tracking.run import TrackedRun
 
 
 class SequenceJob:
-    """Train a model of sequences that are generated as they are needed."""
+    """Trains a model on sequences, which are generated when they are needed."""
 
     objective = Objective("val/loss", "min", BEST_LOSS)
     digest = ""
@@ -50,14 +50,14 @@ class SequenceJob:
         )
 
     def before_training(self, model: Any, run: TrackedRun) -> None:
-        """Nothing: the configuration says all of the data."""
+        """Records nothing, since the configuration fully describes the data."""
 
     def chosen(self, model: Any, score: float) -> float:
-        """The same score: training leaves nothing open."""
+        """Return the same score, since training leaves nothing open."""
         return score
 
     def after_training(self, model: Any, run: TrackedRun) -> None:
-        """Record the loss of who remembers nothing."""
+        """Record the baseline, the loss without any memory."""
         run.log_metrics({BASELINE: self.task.baseline})
 
     def summary(self, scores: dict[str, float]) -> str:

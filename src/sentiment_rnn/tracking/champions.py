@@ -1,4 +1,4 @@
-"""Which runs the aliases of a registered model point to: the best on validation, among those on the same texts."""
+"""Moves the aliases of a registered model to the best runs on validation, among those on the same texts."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,11 +14,11 @@ from sentiment_rnn.tracking.store import Store
 from sentiment_rnn.tracking.store_errors import found_or_none, short_reason
 
 FEW_TEXTS = 200
-"""Validation texts below which an accuracy of 90 % has a standard error of more than two points."""
+"""With fewer validation texts, an accuracy of 90 % has a standard error of more than two points."""
 
 
 def name_for(given: str | None, runs: Sequence[RecordedRun]) -> str | None:
-    """The registered model for these runs: the one that is given, or the default of their source; None without one."""
+    """The registered model for these runs: the given one, or the default of their source; None if there is none."""
     if given is not None:
         return given
     names = {DEFAULT_MODELS.get(str(run.config.data.name)) for run in runs}
@@ -26,8 +26,8 @@ def name_for(given: str | None, runs: Sequence[RecordedRun]) -> str | None:
 
 
 def check_entrants(name: str | None, runs: Sequence[RecordedRun]) -> None:
-    """Raise `UserError` where runs cannot be registered together: they have no name, or read different data, and a
-    validation score says nothing between such runs."""
+    """Raise `UserError` if runs cannot be registered together: they have no name, or they read different data, so that
+    their validation scores cannot be compared."""
     if len({run.data_digest for run in runs}) > 1:
         raise UserError(
             "--register: these runs read different data, so they cannot share one champion; "
@@ -48,13 +48,13 @@ def register_best(
     called: Mapping[str, str],
     replace: bool = False,
 ) -> list[str]:
-    """Give the alias `champion` to the run that is the best on validation, and an encoder's name to the best of that
-    encoder; a line on each.
+    """Give the alias `champion` to the best run on validation, and the name of each encoder to its best run. Returns a
+    line on each alias.
 
     Args:
-        runs: the entrants, which read the same data.
+        runs: the candidates, which read the same data.
         called: names of runs for the lines, by run id.
-        replace: move aliases also to runs that are not better, or that were scored on other texts.
+        replace: also move aliases to runs that are not better, or that were scored on other texts.
 
     Raises:
         UserError: the store refuses.
@@ -83,7 +83,7 @@ def _moved(
     called: Mapping[str, str],
     replace: bool,
 ) -> str:
-    """Move an alias to a run where it may; the outcome in a line."""
+    """Move an alias to a run if that is allowed. Returns a line on the outcome."""
 
     def described(run: RecordedRun) -> str:
         encoder = called.get(run.run_id, run.tags.get(ENCODER_TAG))
@@ -105,7 +105,7 @@ def _moved(
 
 
 def _holder_of(store: Store, name: str, alias: str) -> tuple[str, RecordedRun | None]:
-    """The version that has an alias, empty where none has; and its run, None where that is gone, or never was."""
+    """The version with an alias (empty if there is none), and its run (None if that is gone, or never existed)."""
     model = found_or_none(lambda: store.client.get_registered_model(name))
     version = str(model.aliases.get(alias, "")) if model else ""
     run_id = store.client.get_model_version(name, version).run_id if version else ""
@@ -113,7 +113,7 @@ def _holder_of(store: Store, name: str, alias: str) -> tuple[str, RecordedRun | 
 
 
 def _obstacle(run: RecordedRun, version: str, holder: RecordedRun | None) -> str:
-    """Why an alias does not move to a run by itself; empty where it does, and where it points to it already."""
+    """Why an alias is not moved to a run without `replace`; empty if it is moved, or already points to the run."""
     if not version or (holder and holder.run_id == run.run_id):
         return ""
     digest = run.data_digest  # covers which text is in which split
@@ -123,7 +123,7 @@ def _obstacle(run: RecordedRun, version: str, holder: RecordedRun | None) -> str
 
 
 def _doubts(champion: RecordedRun, runs: Sequence[RecordedRun]) -> list[str]:
-    """Lines on a champion that validation hardly chose: others are as good, or the texts are too few."""
+    """Lines that warn of a champion that is best by chance: other runs are as good, or there are too few texts."""
     lines = []
     best = sum(run.metrics[BEST_ACCURACY] == champion.metrics[BEST_ACCURACY] for run in runs)
     if best > 1:

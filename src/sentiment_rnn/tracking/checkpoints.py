@@ -1,14 +1,14 @@
-"""The checkpoints of a run: where they are, how they are written and read, and from which one it resumes.
+"""The checkpoints of a run: where they are, how they are written and read, and which one the run resumes from.
 
 <tracking.directory>/checkpoints/<identity>/
     lock         held by the process that trains this identity; the system frees it when that process ends
     place.json   the store of its run, and a token that its run has as a tag
-    last.ckpt    from which it resumes; gone once the run is FINISHED
+    last.ckpt    the checkpoint from which the run resumes; deleted once the run is FINISHED
     best.ckpt    the weights that were tested
 
-They are written whole or not at all. A checkpoint is a pickle, and a pickle can run code. Whoever can write the runs
-folder can replace one, and whoever can set a tag on a tracking server can name another file. So only plain state is
-loaded.
+They are written atomically. A checkpoint is a pickle, and a pickle can run code. Anyone who can write to the folder of
+runs can replace a checkpoint, and anyone who can set a tag on a tracking server can name another file. So only plain
+state is loaded.
 """
 
 import io
@@ -34,17 +34,17 @@ PLACE = "place.json"
 LAST = "last.ckpt"
 """The checkpoint from which a run resumes."""
 FINAL = "final.ckpt"
-"""The weights of the last epoch, where those are tested."""
+"""The weights of the last epoch, if they are the ones that are tested."""
 POINTS = "points"
-"""Key, in a checkpoint, of all that the run has logged."""
+"""Key in a checkpoint under which all logged points of the run are stored."""
 DAMAGE = (
     pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError,
 )  # fmt: skip
-"""Errors that loading a file which is no checkpoint may raise."""
+"""Errors from loading a file that is not a checkpoint."""
 
 
 class CheckpointFolder:
-    """The folder of an identity's checkpoints. Within `with` this process has its lock."""
+    """The folder of an identity's checkpoints. In a `with` block this process holds its lock."""
 
     def __init__(self, store: Store, identity: str) -> None:
         self.path = store.checkpoints / identity
@@ -53,9 +53,9 @@ class CheckpointFolder:
         self.store_uri = store.uri
         self.lock = FileLock(self.path / "lock")
         self.token = ""
-        """What marks the run of this folder in its store; another one where the folder has served another store."""
+        """Marks the run of this folder in its store. It is renewed if the folder belonged to a run of another store."""
         self.points: list[Any] | None = None
-        """The points in the last checkpoint; None where there is none, or none that can be read."""
+        """The points in the last checkpoint; None if there is no checkpoint that can be read."""
 
     def __enter__(self) -> "CheckpointFolder":
         self.lock.acquire()
@@ -78,16 +78,16 @@ class CheckpointFolder:
         self.lock.release()
 
     def renew_token(self) -> None:
-        """Have the folder belong to a run that is yet to be made."""
+        """Give the folder a new token, for a run that is created later."""
         self.token = uuid.uuid4().hex
         write_whole(self.path / PLACE, json.dumps({"store": self.store_uri, "token": self.token}).encode())
 
 
 class CheckpointFiles(TorchCheckpointIO):
-    """How Lightning writes and reads them."""
+    """Writes and reads checkpoints for Lightning."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Replace a file by a whole new one; raises `UserError` where there is no space, or no leave to write."""
+        """Replace a file atomically; raises `UserError` if there is no space, or no permission to write."""
         path = Path(path)
         content = io.BytesIO()
         torch.save(checkpoint, content)
@@ -100,20 +100,21 @@ class CheckpointFiles(TorchCheckpointIO):
             ) from error
 
     def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
-        """The plain state in a file, its paths led to this folder; raises `UserError` as `load_checkpoint` does."""
+        """The plain state in a file, with paths that point to this folder; raises `UserError` like
+        `load_checkpoint`."""
         path = Path(path)
         return in_folder(load_checkpoint(path, mapped=False), path.parent.resolve())
 
 
 def in_folder(checkpoint: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A checkpoint whose paths are those of the same file names in `folder`.
+    """The checkpoint with all paths moved to `folder`; file names stay the same.
 
-    It may come from another machine, or from somebody who altered it. Lightning deletes the file that a better one
-    replaces, wherever the checkpoint says that it is.
+    A checkpoint may come from another machine, or may have been altered. Lightning deletes a file when a better one
+    replaces it, at whatever path the checkpoint gives.
     """
 
     def here(path: Any) -> str:
-        name = PureWindowsPath(str(path)).name  # knows both separators
+        name = PureWindowsPath(str(path)).name  # understands both separators
         return str(folder / name) if name.endswith(".ckpt") else ""
 
     for state in checkpoint.get("callbacks", {}).values():
@@ -132,7 +133,7 @@ def load_checkpoint(path: Path, mapped: bool = True) -> dict[str, Any]:
         mapped: map tensors from the file instead of reading them.
 
     Raises:
-        UserError: there is no such file, it is damaged, or it holds anything but plain state.
+        UserError: the file is missing or damaged, or holds anything but plain state.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
@@ -154,7 +155,7 @@ def load_checkpoint(path: Path, mapped: bool = True) -> dict[str, Any]:
 
 
 def checkpoint_of(run: RecordedRun) -> Path:
-    """Path of the checkpoint that was tested, in the folder of the run's identity; raises `UserError` where the run
+    """Path of the checkpoint that was tested, in the folder of the run's identity; raises `UserError` if the run
     recorded none."""
     if CHECKPOINT_TAG not in run.tags or not run.identity:
         raise UserError(f"run {run.run_id}: it recorded no checkpoint; delete the run in MLflow and train it again")

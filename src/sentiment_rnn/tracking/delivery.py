@@ -1,7 +1,7 @@
-"""What a run leaves in its store, and the sending of it.
+"""Sends the records of a run to its store.
 
-To send twice leaves what sending once does: a point that arrives again is the same row in MLflow, since key, step, time
-and value are its primary key.
+Sending is idempotent: a point that arrives again is the same row in MLflow, since key, step, time and value are its
+primary key.
 """
 
 import logging
@@ -24,13 +24,14 @@ Point = tuple[str, float, int, int]
 
 
 class Delivery:
-    """All that one run leaves. A file that the store refuses, since it is too large say, keeps nothing else back.
+    """All records of one run, and their way to the store. If the store refuses a file, for example because it is too
+    large, everything else is still sent.
 
-    Each method may raise what a store raises.
+    Each method may raise the errors of a store.
 
     Args:
-        params: MLflow lets none change, so those that the run has already are left out.
-        folder: for what is yet to be sent.
+        params: parameters. MLflow does not allow changes, so those that the run already has are left out.
+        folder: temporary folder for files that are not sent yet.
     """
 
     def __init__(self, store: Store, run: Run, folder: Path, params: Mapping[str, str]) -> None:
@@ -38,31 +39,32 @@ class Delivery:
         self.params = {key: value for key, value in params.items() if key not in run.data.params}
         self.tags: dict[str, str] = {}
         self.points: list[Point] = []
-        """All of the run, in the order in which they were logged."""
+        """All points of the run, in the order in which they were logged."""
         self.dataset: DatasetInput | None = None
         self.files, self.package = folder / "files", folder / PACKAGE
-        """Artifacts, each gone once it is sent; and the files of a packaged model, where the run has one."""
+        """Folders of the artifacts, which are deleted once they are sent, and of the packaged model, if there is
+        one."""
         self.model_tags: dict[str, str] = {}
         self.refused: dict[str, str] = {}
-        """Why the store will never take a file, by its name."""
+        """Why the store refuses a file for good, by the file's name."""
         self._sent = 0
-        """How many points the store has."""
+        """How many points have been sent to the store."""
 
     def send(self, count: int) -> None:
-        """Send values and files so far.
+        """Send the values and files so far.
 
         Args:
-            count: of the points.
+            count: number of points to send, from the first on.
         """
         self._send_values(count)
         self._send_files()
 
     def finish(self) -> None:
-        """Send all that the store lacks, and say that the run is FINISHED. A server gets every point once more: what
-        stands before it may have answered in its place."""
+        """Send all that the store lacks, and set the run to FINISHED. A server gets every point once more, since a
+        proxy may have answered in its place before."""
         self._sent = 0 if self.store.remote else self._sent
         parts = [lambda: self._send_values(len(self.points)), self._send_files, self._send_dataset, self._send_model]
-        with ThreadPoolExecutor(len(parts) if self.store.remote else 1) as pool:  # a local store takes one at a time
+        with ThreadPoolExecutor(len(parts) if self.store.remote else 1) as pool:  # a local store needs one at a time
             for sending in [pool.submit(part) for part in parts]:
                 sending.result()
         if self.refused:
@@ -104,13 +106,13 @@ class Delivery:
                 self._refuse("its packaged model", error)
 
     def _refuse(self, name: str, error: Exception) -> None:
-        """Note what the store will never take; raises any other error."""
+        """Note a file that the store refuses for good; raises any other error."""
         if not is_refusal(error):
             raise error
         self.refused[name] = short_reason(error)
 
     def _read(self) -> Run:
-        """The run as the store has it now."""
+        """The run in its current state in the store."""
         run = self.store.client.get_run(self.run_id)
         if run.info.run_id != self.run_id:
             raise NotRecordedError(NO_SERVER)

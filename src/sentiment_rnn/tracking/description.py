@@ -1,4 +1,4 @@
-"""What a run's record says of it from the start, in plain values."""
+"""The description of a run that is recorded when it starts, in plain values."""
 
 import getpass
 import os
@@ -38,21 +38,22 @@ from sentiment_rnn.tracking.names import (
 )
 
 CODE = ("py", "cpp", "h", "yaml", "toml")
-"""Endings of files that decide what a run does."""
+"""Suffixes of files that decide what a run does."""
 LONGEST_PARAM = 6000
-"""Characters of a parameter that MLflow keeps."""
+"""Most characters of a parameter in MLflow."""
 LONGEST_NAME = 250
-"""Characters of a run's name that MLflow keeps."""
+"""Most characters of a run's name in MLflow."""
 MAIN = (
     *("seed", "precision", "task.name", "data.name", "data.max_lag", "encoder.name", "encoder.hidden_size"),
     *("encoder.layers", "embedding.size", "pooling.name", "optimizer.learning_rate", "trainer.accelerator"),
     *("trainer.epochs", "pretrained"),
 )
-"""Parameters that MLflow's pages show of every run."""
+"""Parameters that MLflow's pages show for every run."""
 
 
 def origin_tags() -> dict[str, str]:
-    """MLflow's own tags for user, source and commit, the versions of what computes, and the protocol of the study."""
+    """MLflow's own tags for user, source and commit; the versions of the libraries that compute; and the protocol of
+    the study."""
     tags = {
         VERSION_TAG: __version__,
         TORCH_TAG: version("torch"),
@@ -69,7 +70,7 @@ def origin_tags() -> dict[str, str]:
 
 
 def user_name() -> str:
-    """Who runs this process; empty where the system does not know."""
+    """Name of the user of this process; empty if the system does not know it."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # in a container, without an entry for the user
@@ -77,14 +78,14 @@ def user_name() -> str:
 
 
 def command_line() -> str:
-    """Command line, as far as this process knows: a job of a sweep is handed its sweep's."""
+    """Command line that started this process; for a job of a sweep, that of the sweep."""
     return os.environ.get(COMMAND_VARIABLE) or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def git_commit() -> str | None:
-    """The commit of the git folder that this file is in, be it that around an environment, with `-dirty` where its code
-    or configuration was changed since; results may be, which a study writes. None where this file is in no such folder.
-    """
+    """The commit of the git repository that contains this file, perhaps around a virtual environment. It ends with
+    `-dirty` if code or configuration has changed since; results, which a study writes, may change. None if this file is
+    in no repository."""
     status = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     try:
         status_lines = subprocess.run(
@@ -98,14 +99,14 @@ def git_commit() -> str | None:
 
 
 def processor_name(accelerator: str) -> str:
-    """The GPU, or the processor, its family and model, and what it computes bfloat16 with: `AMD EPYC 25.17,
-    avx512_bf16`. Generations share a name.
+    """The GPU; or the processor with its family and model, since generations share a name, and its unit for bfloat16:
+    `AMD EPYC 25.17, avx512_bf16`.
 
-    Results depend on it: another one uses another floating-point summation order.
+    Results depend on it, since devices differ in their order of floating-point summation.
     """
     import torch
 
-    from sentiment_rnn import runtime  # loads torch, which commands that list runs do without
+    from sentiment_rnn import runtime  # here, since it loads torch, which commands that list runs do not need
 
     if runtime.on_gpu(accelerator):
         return str(torch.cuda.get_device_name())
@@ -116,23 +117,23 @@ def processor_name(accelerator: str) -> str:
 
 @dataclass(frozen=True)
 class Description:
-    """What is recorded of a run when it starts."""
+    """Values that are recorded when a run starts."""
 
     identity: str
     """`RunConfig.identity`."""
     study: str
-    """The sweep that the run is a job of, or the study of a single run."""
+    """Name of the run's sweep, or the study of a single run."""
     overrides: list[str]
-    """Those of the command line."""
+    """Overrides of the command line."""
     params: dict[str, str]
-    """The parameters that MLflow's pages show: the main ones, and those that were given."""
+    """Parameters that MLflow's pages show: the main ones, and those that the user gave."""
     tags: dict[str, str]
     files: dict[str, str]
     """Texts by the name of their artifact: the whole configuration, and the overrides."""
     data: str
     """Name of the source of the reviews; empty where there is none."""
     variant: list[str]
-    """What tells the run from others where no sweep says what varies: `["lstm", "last", "seed=0"]`."""
+    """Tells a single run from others, without a sweep that defines what varies: `["lstm", "last", "seed=0"]`."""
     search_trial: int | None
     """Number among the trials of a search."""
     system_metrics: bool

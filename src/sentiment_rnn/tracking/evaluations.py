@@ -1,4 +1,4 @@
-"""An evaluation on other texts, recorded as a run under that of the model."""
+"""Records an evaluation on other texts as a run under the run of the model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,10 +27,10 @@ def log_evaluation(
     figures: "dict[str, Figure]",
     mistakes: list[dict[str, Any]],
 ) -> str:
-    """Log scores, tables, figures and the surest mistakes; the id of the new run.
+    """Log scores, tables, figures and the most confident mistakes. Returns the id of the new run.
 
     Args:
-        run_id: of the model. Where the store does not have it (a model that came from elsewhere), the new run has no
+        run_id: the model's run. If the store does not have it (the model came from elsewhere), the new run has no
             parent.
 
     Raises:

@@ -39,19 +39,19 @@ class Entry:
     run: RecordedRun
     """The parent, or the single run itself."""
     runs: list[RecordedRun]
-    """The run of each job of the sweep that has one, whichever sweep trained it, or the single run."""
+    """The runs of the sweep's jobs, even if another sweep trained them, or the single run."""
     jobs: int
-    """How many runs the sweep has once it is done."""
+    """How many runs the complete sweep has."""
     state: str
-    """`finished`, `failed` or `killed`; `running`, or `stale` where MLflow says so and nobody works on it."""
+    """`finished`, `failed`, `killed`, `running`, or `stale` (MLflow says running, but no process works on it)."""
     updated: float
-    """When it was last launched, or ended, in seconds since 1970."""
+    """When it was last launched, or when it ended, in seconds since 1970."""
     checkpoints: int
     """Bytes."""
 
     @property
     def name(self) -> str:
-        """The study that it belongs to."""
+        """Name of its study."""
         return self.run.tags.get(STUDY_TAG, self.run.name)
 
     @property
@@ -66,18 +66,17 @@ class Entry:
 
     @property
     def best(self) -> Best | None:
-        """Its best run; None where no run in earnest has finished."""
+        """Its best run; None if no run has finished, trials with limited batches not counted."""
         return best_of(self.runs)
 
 
 def is_done(run: RecordedRun) -> bool:
-    """Whether there is nothing to resume: it has finished, a search has pruned it, or its loss became no number."""
+    """Whether there is nothing to resume: the run has finished, was pruned by a search, or diverged."""
     return run.finished or run.diverged or PRUNED_TAG in run.tags
 
 
 def best_of(runs: Sequence[RecordedRun]) -> Best | None:
-    """The finished run that is the best on validation by `validation_rank`, trials left out; None where none has a
-    score."""
+    """The best finished run on validation, by `validation_rank`, without trials; None if no run has a score."""
     earnest = [run for run in runs if run.finished and TRIAL_TAG not in run.tags]
     best = min(earnest, key=lambda run: run.validation_rank, default=None)
     for metric in (BEST_ACCURACY, BEST_LOSS):
@@ -87,9 +86,9 @@ def best_of(runs: Sequence[RecordedRun]) -> Best | None:
 
 
 def entries_of(store: Store) -> list[Entry]:
-    """All sweeps and single runs of a store's experiment, the last updated first. Evaluations are no entries.
+    """All sweeps and single runs of a store's experiment, the last updated first. Evaluations are left out.
 
-    Runs that no sweep lists any more are single ones: those of an earlier launch, and of a sweep that was deleted.
+    Runs that no sweep lists any more count as single runs: those of an earlier launch, or of a deleted sweep.
     """
     runs = search(store, "")
     sweeps = [run for run in runs if SWEEP_TAG in run.tags]
@@ -151,8 +150,8 @@ def _entry(store: Store, run: RecordedRun, runs: list[RecordedRun]) -> Entry:
 
 
 def _state(store: Store, run: RecordedRun, runs: Sequence[RecordedRun]) -> str:
-    """How a sweep or a run stands: what MLflow calls running is `stale` where no process has the lock of a run of it,
-    and one had it."""
+    """State of a sweep or a run. If MLflow says running, it is `stale` if its runs have locks and no process holds
+    one."""
     if run.status != RUNNING:
         return run.status.lower()
     locks = [store.checkpoints / part.identity / "lock" for part in runs]
@@ -161,11 +160,11 @@ def _state(store: Store, run: RecordedRun, runs: Sequence[RecordedRun]) -> str:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process has a lock."""
+    """Whether a process holds a lock."""
     try:
         with FileLock(path).acquire(timeout=0):
             return False
     except Timeout:
         return True
-    except OSError:  # a folder that can only be read
+    except OSError:  # the folder is read-only
         return False

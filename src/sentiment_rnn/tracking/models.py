@@ -1,4 +1,4 @@
-"""Packaged models in MLflow: logged by a run, registered by name, found again."""
+"""Packaged models in MLflow: logging them, registering them by name, and fetching them."""
 
 import tempfile
 import warnings
@@ -28,20 +28,20 @@ HOW_TO_SERVE = (
     "Install sentiment_rnn (a wheel of its repository) beside mlflow, then: "
     "mlflow models serve --env-manager local --model-uri <this model>"
 )
-"""In a model's metadata: sentiment_rnn is on no package index, so MLflow cannot install it."""
+"""Note in a model's metadata, since sentiment_rnn is on no package index and MLflow cannot install it."""
 LOADER = "sentiment_rnn.inference.pyfunc"
-"""Module that MLflow imports to load the model: the code is in the package, none is in the model."""
+"""Module that MLflow imports to load the model. The code is in this package; the model contains none."""
 NO_MODEL = (
     "it has no packaged model; trials, textbook tasks, runs with tracking.record=results and runs that have not "
     "finished have none"
 )
 AT_ONCE = 16
-"""Files that are sent together."""
+"""How many files are sent at the same time."""
 PACKAGE = "package"
 LOGGED_NAME = "sentiment"
-"""Name of the MLflow model that a run logs, whatever name it is registered under."""
+"""Name of the MLflow model that a run logs; it may be registered under another name."""
 DATA = f"data/{PACKAGE}"
-"""Where the files of `inference.package` lie in it."""
+"""Folder in the MLflow model with the files of `inference.package`."""
 EXAMPLE = ["a wonderful film , warm and funny", "dull , and far too long"]
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec("string", "text")]),
@@ -57,7 +57,7 @@ SIGNATURE = ModelSignature(
 
 
 def log_model(store: Store, run: Run, package: Path, tags: Mapping[str, str]) -> None:
-    """Log the packaged model in folder `package`, which is called `PACKAGE`, as a run's MLflow model."""
+    """Log the packaged model in the folder `package`, whose name is `PACKAGE`, as a run's MLflow model."""
     client, run_id = store.client, run.info.run_id
     logged = client.create_logged_model(
         run.info.experiment_id, LOGGED_NAME, run_id, dict(tags), model_type="text-classification"
@@ -72,13 +72,13 @@ def log_model(store: Store, run: Run, package: Path, tags: Mapping[str, str]) ->
 
 
 def send_files(address: str, uri: str, folder: Path) -> dict[Path, Exception | None]:
-    """Send all files in a folder, some at a time, under the places that they have in it; what was raised for each.
+    """Send all files in a folder, several at a time, with their paths in it. Returns the error for each file, or None.
 
-    MLflow's client would send one after the other.
+    MLflow's client would send one file after the other.
 
     Args:
-        address: of the artifacts of a run or a model.
-        uri: of the store.
+        address: address of the artifacts of a run or a model.
+        uri: address of the store.
     """
     repository = get_artifact_repository(address, tracking_uri=uri)
 
@@ -86,7 +86,7 @@ def send_files(address: str, uri: str, folder: Path) -> dict[Path, Exception | N
         place = path.parent.relative_to(folder).as_posix()
         try:
             repository.log_artifact(str(path), None if place == "." else place)
-        except Exception as error:  # of whatever keeps the files
+        except Exception as error:  # any service may keep the files
             return error
         return None
 
@@ -96,14 +96,14 @@ def send_files(address: str, uri: str, folder: Path) -> dict[Path, Exception | N
 
 
 def save_model(path: Path, package: Path, described: Model) -> None:
-    """Write an MLflow model whose data are the files of `package`, and nothing in which can run."""
-    import mlflow.pyfunc  # here, not above: neither a run's start nor `predict` needs it
+    """Write an MLflow model whose data are the files of `package`; it contains nothing that can run."""
+    import mlflow.pyfunc  # here, since neither a run's start nor `predict` needs it
     import pandas as pd
 
-    # Not this package itself: it is on no package index, where its name could become somebody else's.
+    # This package is not listed: it is on no package index, where somebody else could take its name.
     needed = ("torch", "torchtext", "safetensors", "lightning", "torchmetrics", "pandas", "mlflow", "hydra-core")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of MLflow's about its own deprecations
+        warnings.simplefilter("ignore")  # MLflow warns of its own deprecations
         mlflow.pyfunc.save_model(
             path,
             loader_module=LOADER,
@@ -123,7 +123,7 @@ def model_of(run: Run) -> str | None:
 
 
 def check_name(name: str) -> None:
-    """Raise `UserError` for the name of a registered model that MLflow, or a model address, has no room for."""
+    """Raise `UserError` for the name of a registered model that MLflow, or the address of a model, does not allow."""
     if not name.strip() or set("/:.%\"'@") & set(name):
         raise UserError(f"--model {name}: no name for a registered model; use letters, digits, spaces, - and _")
 
@@ -132,7 +132,7 @@ def register(store: Store, name: str, alias: str, run_id: str) -> str | None:
     """Move an alias of the registered model `name` to the model of a run.
 
     Returns:
-        Its version, which a model that is registered already keeps; None where the run has no packaged model.
+        The model's version, which stays the same if it is already registered; None if the run has no packaged model.
     """
     client, run = store.client, store.client.get_run(run_id)
     model_id = model_of(run)
@@ -142,7 +142,7 @@ def register(store: Store, name: str, alias: str, run_id: str) -> str | None:
         client.create_registered_model(name, description="Probability that a text is positive.")
     version = next(iter(client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")), None)
     if version is None:
-        # Not models:/<id>: MLflow's SQL store would look for it in whatever store this process has as its default.
+        # Not models:/<id>, which MLflow's SQL store would look up in the default store of this process.
         source = client.get_logged_model(model_id).artifact_location
         tags = {ENCODER_TAG: run.data.tags[ENCODER_TAG]}
         version = client.create_model_version(name, source, run_id, tags, model_id=model_id)
@@ -151,8 +151,8 @@ def register(store: Store, name: str, alias: str, run_id: str) -> str | None:
 
 
 def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
-    """Download into `folder` the model that a run logged, by the beginning of its id; raises `UserError` where there is
-    none."""
+    """Download the model that a run logged into `folder`, by the beginning of the run's id; raises `UserError` if there
+    is none."""
     run = run_or_none(store, run_id)
     if run is None:
         raise UserError(f"run={run_id}: no such run in {store.uri}, or none that this user may read")
@@ -163,19 +163,19 @@ def fetch_run_model(store: Store, run_id: str, folder: Path) -> Path:
 
 
 def whole_name(name: str) -> str:
-    """Name that a user gave a registered model, `sentiment` or `models:/sentiment/3`, as `sentiment@champion` or
-    `sentiment/3`."""
+    """The full name, `sentiment@champion` or `sentiment/3`, of a registered model that a user calls `sentiment` or
+    `models:/sentiment/3`."""
     bare = name.removeprefix("models:/")
     return bare if "@" in bare or "/" in bare else f"{bare}@{CHAMPION}"
 
 
 def is_registered(store: Store, name: str) -> bool:
-    """Whether there is a model `sentiment@champion`, say, that this user may read."""
+    """Whether there is such a model, as in `sentiment@champion`, and this user may read it."""
     return found_or_none(lambda: _location(store, name)) is not None
 
 
 def _location(store: Store, name: str) -> str:
-    # Asked for step by step: MLflow's own models:/ addresses look into the process's default store.
+    # Resolved step by step, since MLflow would look up models:/ addresses in the default store of this process.
     registered, _, alias = whole_name(name).partition("@")
     registered, _, number = registered.partition("/")
     version = store.client.get_model_version_by_alias(registered, alias).version if alias else number
@@ -183,10 +183,10 @@ def _location(store: Store, name: str) -> str:
 
 
 def fetch_model(store: Store, name: str, folder: Path) -> Path:
-    """Download into `folder` a registered model, by a name that `whole_name` knows.
+    """Download a registered model into `folder`, by a name that `whole_name` understands.
 
     Raises:
-        UserError: there is none, or it would run code of its own.
+        UserError: there is no such model, or it would run code of its own.
     """
     location = found_or_none(lambda: _location(store, name))
     if location is None:
@@ -207,13 +207,14 @@ def _download(store: Store, location: str, folder: Path) -> Path:
 
 
 def names_folder(given: str) -> bool:
-    """Whether what names a model is a folder of this machine, and no name beside which such a folder happens to lie."""
+    """Whether the name of a model means a folder, and not a registered model that has the same name as a folder
+    here."""
     path = Path(given).expanduser()
     return (path / "MLmodel").is_file() or (path.name != given and path.is_dir())
 
 
 def checked_model(path: Path) -> Path:
-    """The folder itself, where it is a model of ours: MLflow would import whatever module another one names."""
+    """The folder, after a check that it has a model of this project: MLflow would import any module that it names."""
     try:
         described = yaml.safe_load((path / "MLmodel").read_text(encoding="utf-8"))
         flavors: dict[str, Any] = described["flavors"]

@@ -1,4 +1,4 @@
-"""A sweep copied to another store or server. A run is found there by its identity, so to publish twice is harmless."""
+"""Copies a sweep to another store or server. Runs are found there by their identity, so publishing is idempotent."""
 
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from sentiment_rnn.tracking.store_errors import store_errors
 from sentiment_rnn.tracking.sweeps import OpenSweep, jobs_of
 
 ORIGIN_TAG = "sentiment_rnn.published_from"
-"""Tag of a published run: the id of the run that it is a copy of."""
+"""Tag of a published run: the id of the original run."""
 
 
 class Published(NamedTuple):
@@ -25,15 +25,15 @@ class Published(NamedTuple):
 
     name: str
     run_id: str
-    """In the other store."""
+    """Id in the other store."""
     sent: bool
-    """False where it was there."""
+    """Whether it was sent; False if it was already there."""
     refused: dict[str, str]
-    """Why the other store does not take a part of it, by the name of the part."""
+    """Why the other store refuses a part of it, by the name of the part."""
 
 
 def publish(source: Store, parent: Run, runs: list[RecordedRun], target: Store) -> Iterator[Published]:
-    """Copy the finished runs of a sweep, then its parent; cut off, the same call goes on where it was.
+    """Copy the finished runs of a sweep, then its parent. After an interruption, the same call resumes.
 
     Raises:
         UserError: the other store refuses, or does not answer.
@@ -55,10 +55,10 @@ def publish(source: Store, parent: Run, runs: list[RecordedRun], target: Store) 
 
 
 def _copy(original: RecordedRun, target: Store, earlier: RecordedRun | None, parent: str) -> Published:
-    """One run with its metrics (whole curves), parameters, tags, artifacts, dataset and model.
+    """Copy one run with its metrics (whole curves), parameters, tags, artifacts, dataset and model.
 
     Args:
-        earlier: the run of its identity that the other store has: a copy that was cut off, maybe.
+        earlier: the run with the same identity in the other store, which may be an incomplete copy.
     """
     source, run = original.store, original.run
     tags = {key: value for key, value in original.tags.items() if key != FOLDER_TAG}

@@ -1,4 +1,4 @@
-"""Runs read back from MLflow: one row type, whose files are read when they are first asked for."""
+"""Reads runs back from MLflow. The files of a run are read when they are first needed."""
 
 import json
 import math
@@ -39,17 +39,17 @@ RUNNING, FINISHED, FAILED, KILLED = (
     RunStatus.to_string(status)
     for status in (RunStatus.RUNNING, RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
 )
-"""How MLflow calls the states of a run; KILLED is one that was interrupted."""
+"""MLflow's names for the states of a run; an interrupted run is KILLED."""
 IS_FINISHED = f"attributes.status = '{FINISHED}'"
 MOST_RUNS = 50_000
-"""Runs for which MLflow can be asked at once."""
+"""Most runs that one request to MLflow returns."""
 
 Curve = tuple[list[int], list[float]]
 """Steps and values."""
 
 
 class Metrics(dict[str, float]):
-    """The last value of each metric, by name; NaN for one that the run does not have, as an older version's may not."""
+    """The last value of each metric, by name; NaN for a metric that the run does not have."""
 
     def __missing__(self, name: str) -> float:
         return math.nan
@@ -57,18 +57,18 @@ class Metrics(dict[str, float]):
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A run as the store has it. Its configuration, predictions, gradients and curves are read when they are first
-    asked for.
+    """A run in a store. Its configuration, predictions, gradients and curves are read when they are first needed.
 
     Raises:
-        UserError: what is read of it is not there, or damaged.
+        UserError: a part that is read is missing or damaged.
     """
 
     store: Store = field(repr=False)
     run: Run = field(repr=False)
-    """As MLflow has it."""
+    """MLflow's own object."""
     job: Sequence[str] = field(default=(), repr=False)
-    """Overrides of the job that asks for it, where they are known: another sweep may have trained it."""
+    """Overrides of the job whose run this is, if known. Another sweep may have trained the run, with other
+    overrides."""
 
     @property
     def run_id(self) -> str:
@@ -103,12 +103,12 @@ class RecordedRun:
 
     @property
     def diverged(self) -> bool:
-        """Whether its loss became no number, so that it has no score."""
+        """Whether its loss became NaN or infinite, so that it has no score."""
         return DIVERGED_TAG in self.tags
 
     @property
     def updated(self) -> int:
-        """When it ended, or began where it has not [ms since 1970]."""
+        """When it ended, or if it has not, when it began [ms since 1970]."""
         return int(self.run.info.end_time or self.run.info.start_time)
 
     @cached_property
@@ -124,13 +124,13 @@ class RecordedRun:
 
     @cached_property
     def data_digest(self) -> str:
-        """Beginning of the SHA-256 of the reviews that it read; empty where it recorded none."""
+        """Beginning of the SHA-256 of the reviews that it read; empty if it was not recorded."""
         inputs = self.run.inputs.dataset_inputs if self.run.inputs else []
         return str(inputs[0].dataset.digest) if inputs else ""
 
     @property
     def score(self) -> str:
-        """`88.1 % on 2,500 validation texts`, without the number where the run did not record it; empty without a
+        """`88.1 % on 2,500 validation texts`; without the number of texts if the run did not record it; empty without a
         validation accuracy."""
         if math.isnan(accuracy := self.metrics[BEST_ACCURACY]):
             return ""
@@ -194,13 +194,14 @@ class RecordedRun:
             return np.loadtxt(self._download(GRADIENTS, folder), delimiter=",", skiprows=1, ndmin=2).T
 
     def curve(self, name: str) -> Curve:
-        """Steps and values of a metric while the run trained; the last value of each step, since a resumed run repeats
-        its broken epoch."""
+        """Steps and values of a metric during training. Only the last value of each step counts, since a resumed run
+        repeats the interrupted epoch."""
         points = {point.step: point.value for point in self.store.client.get_metric_history(self.run_id, name)}
         return sorted(points), [points[step] for step in sorted(points)]
 
     def _read_yaml(self, name: str, kind: type) -> Any:
-        """The plain values in a YAML artifact, a `kind`; one that is damaged or names code is refused."""
+        """The plain values in a YAML artifact, an object of type `kind`; refuses a file that is damaged or names
+        code."""
         with tempfile.TemporaryDirectory() as folder:
             path = self._download(name, folder)
             try:
@@ -214,7 +215,7 @@ class RecordedRun:
                 ) from error
 
     def _download(self, name: str, folder: str) -> Path:
-        # Not by the run's id: MLflow would then ask for the run three times, which takes longer than the file.
+        # Not by the run's id: MLflow would then request the run three times, which takes longer than the file.
         address = f"{self.run.info.artifact_uri}/{name}"
         try:
             return Path(download_artifacts(address, dst_path=folder, tracking_uri=self.store.uri))
@@ -229,10 +230,10 @@ class RecordedRun:
 def search(
     store: Store, query: str, experiments: Sequence[str] = (), order: str = "start_time ASC"
 ) -> list[RecordedRun]:
-    """The runs that answer a query in MLflow's language, the first `MOST_RUNS` of them.
+    """The first `MOST_RUNS` runs that match a query in MLflow's language.
 
     Args:
-        experiments: their ids; none for the store's own.
+        experiments: ids of experiments; if empty, the store's own.
     """
     places = [*experiments] or [store.experiment_id]
     runs = store.client.search_runs(places, query, max_results=MOST_RUNS, order_by=[order])
@@ -240,8 +241,8 @@ def search(
 
 
 def run_or_none(store: Store, beginning: str) -> RecordedRun | None:
-    """The run of any experiment whose id begins so, with `SHORTEST_ID` characters or more; None where there is none, or
-    none that this user may read. Raises `UserError` where there are several."""
+    """The run of any experiment whose id has this beginning, of at least `SHORTEST_ID` characters. None if there is
+    none that this user may read. Raises `UserError` if there are several."""
     if not re.fullmatch(f"[0-9a-f]{{{SHORTEST_ID},32}}", beginning):
         return None
     experiments = [experiment.experiment_id for experiment in store.client.search_experiments(max_results=10_000)]
@@ -254,12 +255,12 @@ def run_or_none(store: Store, beginning: str) -> RecordedRun | None:
 def runs_of(
     store: Store, identities: Collection[str], finished: bool = False, experiments: Sequence[str] = ()
 ) -> list[RecordedRun]:
-    """The runs of some identities: first those that FINISHED, in that order, then the others.
+    """The runs of some identities: first the FINISHED ones, in the order in which they finished, then the others.
 
-    MLflow refuses `IN` for tags. So they are asked for by the beginnings that the runs of a sweep share.
+    MLflow refuses `IN` for tags. So runs are requested by the beginnings of identities that the runs of a sweep share.
 
     Args:
-        experiments: their ids; none for that of the store.
+        experiments: ids of experiments; if empty, the store's own.
     """
     beginnings = {identity[:SHARED] for identity in identities} if len(identities) > 1 else set(identities)
     runs = []

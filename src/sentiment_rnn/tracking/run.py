@@ -1,8 +1,8 @@
-"""The run of an identity: found, resumed or made, by one process at a time; what it logs while it is trained, and how
-it ends.
+"""The run of an identity: finds, resumes or creates it, in one process at a time; logs while it is trained; and records
+how it ends.
 
-What is logged gathers in memory. A checkpoint carries the points of its run; when it has been written, they are sent.
-So a store that is away costs no number: training goes on, a later checkpoint sends what is missing, and a killed run
+Logged points are kept in memory. A checkpoint contains the points of its run, and they are sent after it is written. So
+no number is lost if the store is away: training goes on, a later checkpoint sends what is missing, and a killed run
 resumes with its points.
 """
 
@@ -64,13 +64,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("sentiment_rnn")
 
 INTERVAL, PAUSE = 5.0, 60.0
-"""Seconds between two sendings while a run trains, and between two tries to reach a store that is away."""
+"""Seconds between two deliveries while a run trains, and between two attempts to reach a store that is away."""
 PATIENCE = 600.0
-"""Seconds for which the end of a run waits for its store."""
+"""Seconds that a run waits for its store at its end."""
 MONITOR_SECONDS = 5
-"""Between two samples of the use of processor and memory."""
+"""Seconds between two samples of the use of processor and memory."""
 TABLES_TAG = "mlflow.loggedArtifacts"
-"""By which MLflow's pages know an artifact as a table."""
+"""Tag by which MLflow's pages recognize an artifact as a table."""
 
 
 class PrunedError(Exception):
@@ -78,28 +78,28 @@ class PrunedError(Exception):
 
 
 class DivergedError(UserError):
-    """The loss is infinite or no number; the message says in which batch, and at which learning rate."""
+    """The loss is infinite or not a number; the message says in which batch, and at which learning rate."""
 
 
 @contextmanager
 def tracked_run(store: Store, description: Description, in_sweep: bool = False) -> Iterator["TrackedRun"]:
-    """The run of an identity, for as long as this process trains it; no other process does meanwhile.
+    """The run of an identity, while this process trains it. No other process can train it at the same time.
 
-    A run that has finished is not to be trained. Another one ends FINISHED when the block ends, KILLED where a signal
-    or a search ends it, else FAILED with its traceback.
+    If the run has already finished, it is not trained again. Otherwise it is recorded as FINISHED when the block ends,
+    as KILLED if a signal or a search ends it, and else as FAILED with its traceback.
 
     Args:
-        in_sweep: whether the run is a job of the sweep that is called `description.study`.
+        in_sweep: whether the run is a job of the sweep called `description.study`.
 
     Raises:
         UserError: the store refuses the run, or does not answer; or there is no such sweep.
         PrunedError: a search ended the run early, now or before.
-        DivergedError: its loss became no number, now or before.
+        DivergedError: its loss became NaN or infinite, now or before.
     """
     with CheckpointFolder(store, description.identity) as folder:
         try:
             with store_errors(store.uri, store.experiment, "EDIT"):
-                # The server may start again between two jobs of a sweep.
+                # The server may be restarting between two jobs of a sweep.
                 run = until_answered(lambda: start(store, folder, description, in_sweep), PATIENCE if in_sweep else 0)
         except (KeyboardInterrupt, SystemExit):
             _end_started(store, description.identity, folder.token)
@@ -109,16 +109,16 @@ def tracked_run(store: Store, description: Description, in_sweep: bool = False) 
         else:
             with run.ending(), _monitored(run) if description.system_metrics else nullcontext():
                 yield run
-        folder.last.unlink(missing_ok=True)  # only now: until here the run would resume
+        folder.last.unlink(missing_ok=True)  # not earlier: until here the run could resume
 
 
 def start(store: Store, folder: CheckpointFolder, description: Description, in_sweep: bool = False) -> "TrackedRun":
-    """The run that has finished, the one that this folder's checkpoint belongs to, or a new one.
+    """The finished run of an identity, else the run that this folder's checkpoint belongs to, else a new run.
 
-    To call it again is harmless: a run that an earlier call made has the token of the folder.
+    It can be called again: a run that an earlier call made has the token of the folder.
 
     Raises:
-        as `tracked_run`.
+        the same errors as `tracked_run`.
     """
     parent, varied = join_sweep(store, description) if in_sweep else (None, [])
     runs = runs_of(store, [description.identity])
@@ -127,7 +127,7 @@ def start(store: Store, folder: CheckpointFolder, description: Description, in_s
         _refuse_settled(runs, description)
     started = next((run.run for run in runs if run.tags.get(FOLDER_TAG) == folder.token), None)
     if started and folder.points is None and any(not name.startswith("system/") for name in started.data.metrics):
-        folder.renew_token()  # the checkpoint is gone, and its points would be measured twice
+        folder.renew_token()  # the checkpoint is gone, so the points of that run would be recorded twice
         started = None
     if started and not finished:
         _resume(store, started, description.study)
@@ -136,7 +136,7 @@ def start(store: Store, folder: CheckpointFolder, description: Description, in_s
 
 
 def _refuse_settled(runs: list[RecordedRun], description: Description) -> None:
-    """Raise what ended a run of this study without a score before."""
+    """If an earlier run of this study was pruned or diverged, raise the same error."""
     for run in runs:
         if run.tags.get(STUDY_TAG) == description.study:
             if run.diverged:
@@ -146,7 +146,7 @@ def _refuse_settled(runs: list[RecordedRun], description: Description) -> None:
 
 
 def _resume(store: Store, run: Run, study: str) -> None:
-    """Have the store say that a run goes on."""
+    """Set a run to RUNNING again."""
     run_id, tags = run.info.run_id, run.data.tags
     log.info("run %s: resumed", run_id)
     store.client.update_run(run_id, status=RUNNING)
@@ -157,12 +157,12 @@ def _resume(store: Store, run: Run, study: str) -> None:
 
 def _new_run(store: Store, token: str, parent: Run | None, tags: dict[str, str], name: str) -> Run:
     tags = tags | {FOLDER_TAG: token, NOTE_TAG: name} | ({PARENT_TAG: parent.info.run_id} if parent else {})
-    with quick_answers():  # which asks once: MLflow's client would make a second run where an answer is lost
+    with quick_answers():  # a single request: MLflow's client would create a second run if an answer is lost
         return store.client.create_run(store.experiment_id, run_name=name, tags=tags)
 
 
 def _end_started(store: Store, identity: str, token: str) -> None:
-    """Say of a run that was interrupted while it was started that it is KILLED."""
+    """Set a run to KILLED that was interrupted during its start."""
     with suppress(*STORE_ERRORS), quick_answers():
         for run in runs_of(store, [identity]):
             if run.status == RUNNING and run.tags.get(FOLDER_TAG) == token:
@@ -171,8 +171,8 @@ def _end_started(store: Store, identity: str, token: str) -> None:
 
 @contextmanager
 def _monitored(run: "TrackedRun") -> Iterator[None]:
-    """Record the use of processor and memory within the block, by a thread of MLflow's; it ends where the store does
-    not answer."""
+    """Record the use of processor and memory within the block, in a thread of MLflow. It ends if the store does not
+    answer."""
     monitor = SystemMetricsMonitor(run.run_id, MONITOR_SECONDS, resume_logging=True, tracking_uri=run.store.uri)
     monitor.start()
     try:
@@ -182,13 +182,13 @@ def _monitored(run: "TrackedRun") -> Iterator[None]:
 
 
 class TrackedRun(Logger):
-    """The run that this process trains, or one of its identity that has finished.
+    """The run that this process trains, or a finished run of the same identity.
 
     Args:
-        store: where it is recorded.
-        run: as MLflow has it.
-        folder: of its identity, with the checkpoints.
-        description: what is recorded of it from the start.
+        store: store in which it is recorded.
+        run: MLflow's own object.
+        folder: folder of its identity, with the checkpoints.
+        description: values that are recorded when it starts.
         sweep: the parent run, if this is a job of a sweep.
     """
 
@@ -197,28 +197,28 @@ class TrackedRun(Logger):
     ) -> None:
         self.store, self.run, self.folder, self.sweep = store, run, folder.path, sweep
         self.overrides = description.overrides
-        """Those of the command line."""
+        """Overrides of the command line."""
         self.run_id = str(run.info.run_id)
         self.finished = run.info.status == FINISHED
         """Whether there is nothing to train."""
         self.resumes_from = None if folder.points is None else folder.last
-        """The checkpoint from which it resumes."""
+        """The checkpoint from which it resumes, if there is one."""
         self._temporary = tempfile.TemporaryDirectory()
         self._delivery = Delivery(store, run, Path(self._temporary.name), description.params)
         self.points = self._delivery.points
-        """All that was logged, in that order."""
+        """All logged points, in order."""
         self._logged: set[tuple[str, int]] = set()
-        """Name and step of each."""
+        """Name and step of each point."""
         for name, value, at, step in folder.points or ():
             self._add((str(name), float(value), int(at), int(step)))
         self._kept = len(self.points)
         """How many points the last checkpoint holds."""
-        # Those of an end that broke off: measured again, they would be second rows.
+        # Points that the store already has from an interrupted end: logged again, they would be second rows.
         self._logged |= {(metric.key, metric.step) for metric in run.data.to_proto().metrics}
         for name, text in description.files.items():  # sent with the first points
             self.log_text(text, name)
         self._away = ""
-        """Why the store takes nothing now."""
+        """Why the store cannot be reached at the moment; empty if it can."""
         self._next_sending = time.monotonic() + INTERVAL
 
     @property
@@ -232,10 +232,10 @@ class TrackedRun(Logger):
         return self.run_id
 
     def log_hyperparams(self, *_: Any, **__: Any) -> None:
-        """Nothing of what Lightning knows: the whole configuration is recorded when the run starts."""
+        """Does nothing: the whole configuration is recorded when the run starts."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Numbers, at one step; what was logged at it before stays. Raises what MLflow does for an impossible name."""
+        """Log numbers at a step; a number that was already logged at it stays. Raises MLflow's error for a bad name."""
         now, step = get_current_time_millis(), step or 0
         for name, value in metrics.items():
             _validate_metric_name(name)
@@ -243,39 +243,39 @@ class TrackedRun(Logger):
                 self._add((name, float(value), now, step))
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
-        """Tags, which replace those of the same names at the end of the run."""
+        """Log tags. At the end of the run they replace earlier tags with the same names."""
         self._delivery.tags |= tags
 
     def log_text(self, text: str, name: str) -> None:
-        """A text as the artifact `name`, `figures/table.md` say."""
+        """Log a text as the artifact `name`, such as `figures/table.md`."""
         self._keep(name, text.encode())
 
     def log_figure(self, figure: "Figure", name: str) -> None:
-        """A picture as the artifact `name`."""
+        """Log a figure as the artifact `name`."""
         content = io.BytesIO()
         figure.savefig(content)
         self._keep(name, content.getvalue())
 
     def log_data(self, name: str, digest: str, reviews: dict[str, int]) -> None:
-        """The corpus, by its digest, so that runs on the same data can be found."""
+        """Log the digest of the corpus, so that runs on the same data can be found."""
         source = CodeDatasetSource({"name": name, "sha256": digest, **{k: str(v) for k, v in reviews.items()}})
         described = MetaDataset(source, name=name, digest=digest[:36]).to_dict()
         dataset = Dataset(**{field: described[field] for field in ("name", "digest", "source_type", "source")})
         self._delivery.dataset = DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")])
 
     def log_gradients(self, before: np.ndarray, after: np.ndarray) -> None:
-        """‖∂L/∂x‖ by steps back from the end, at the start and after training."""
+        """Log ‖∂L/∂x‖ by steps back from the end, before and after training."""
         rows = (f"{d},{b:.6g},{a:.6g}" for d, (b, a) in enumerate(zip(before, after, strict=True)))
         self.log_text("\n".join(["step_back,before,after", *rows]) + "\n", GRADIENTS)
 
     def log_predictions(self, predictions: Predictions) -> None:
-        """Predictions of the model for every test review."""
+        """Log the predictions of the model for all test reviews."""
         content = io.BytesIO()
         predictions.save(content)
         self._keep(PREDICTIONS, content.getvalue())
 
     def log_pictures(self, figures: Mapping[str, "Figure"], mistakes: list[dict[str, Any]]) -> None:
-        """Figures by their name, and a table of the most confident mistakes."""
+        """Log figures by name, and a table of the most confident mistakes."""
         for name, figure in figures.items():
             self.log_figure(figure, f"figures/{name}.png")
         if mistakes:
@@ -285,20 +285,20 @@ class TrackedRun(Logger):
             self.log_tags({TABLES_TAG: json.dumps([{"path": MISTAKES, "type": "table"}])})
 
     def log_model(self, package: Path, tags: Mapping[str, str]) -> None:
-        """The files of a packaged model."""
+        """Log the files of a packaged model."""
         shutil.copytree(package, self._delivery.package)
         self._delivery.model_tags = dict(tags)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint carries of the run, in plain values."""
+        """The state of the run that a checkpoint contains, in plain values."""
         return {POINTS: [list(point) for point in self.points]}
 
     def send(self, count: int, wait: bool = True) -> None:
-        """Send the first points, which a checkpoint holds, if it is time; a store that is away gets them later.
+        """Send the points that a checkpoint holds, if a delivery is due. A store that is away gets them later.
 
         Args:
-            count: of the points.
-            wait: for the next sending, if the last one was just now.
+            count: number of points to send, from the first on.
+            wait: send nothing if the last delivery was just now.
         """
         self._kept = count
         if wait and time.monotonic() < self._next_sending:
@@ -315,7 +315,7 @@ class TrackedRun(Logger):
 
     @contextmanager
     def ending(self) -> Iterator[None]:
-        """Record how the run ends: FINISHED where the block does, KILLED where a signal or a search ends it, else
+        """Record how the run ends: FINISHED at the end of the block, KILLED if a signal or a search ends it, else
         FAILED with its traceback."""
         try:
             yield
@@ -325,7 +325,7 @@ class TrackedRun(Logger):
             log.info("run %s was interrupted; the same command resumes it", self.run_id)
             if isinstance(error.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into SystemExit
                 raise error.__context__ from None
-            raise  # a scheduler's, which stops the process to start it again
+            raise  # from a scheduler, which stops the process and will start it again
         except PrunedError as error:
             self._break_off(KILLED, {PRUNED_TAG: str(error)})
             log.info("run %s: pruned %s", self.run_id, error)
@@ -337,7 +337,8 @@ class TrackedRun(Logger):
             self._temporary.cleanup()
 
     def _finish(self) -> None:
-        """Raises `UserError` where the store stayed away, or the run was deleted in it; nothing is lost then."""
+        """Send everything and finish the run. Raises `UserError` if the store stays away, or the run was deleted in it;
+        nothing is lost then."""
         try:
             until_answered(self._delivery.finish, PATIENCE)
         except (OSError, *STORE_ERRORS) as error:
@@ -347,19 +348,19 @@ class TrackedRun(Logger):
             ) from error
 
     def _fail(self, error: Exception) -> None:
-        """Record a failure, with its traceback where it is no error that a user can mend."""
+        """Record a failure, with its traceback unless it is an error that a user can mend."""
         if line := line_of(error) or line_of_store(error):
             log.error("run %s failed: %s", self.run_id, line)
         else:
             log.exception("run %s failed", self.run_id)
-        with suppress(OSError):  # a full disk, which is the error
+        with suppress(OSError):  # a full disk may be the error that is recorded
             self.log_text(traceback.format_exc(), TRACEBACK)
         why = {ERROR_TAG: f"{type(error).__name__}: {error}"[:500]}
         self._break_off(FAILED, why | ({DIVERGED_TAG: str(error)} if isinstance(error, DivergedError) else {}))
 
     def _break_off(self, status: str, tags: dict[str, str] | None = None) -> None:
-        """Record that the run broke off. What its last checkpoint does not hold is measured again; a store that is away
-        shows it as running."""
+        """Record that the run was interrupted. Points that are not in its last checkpoint will be measured again. A
+        store that is away keeps showing it as running."""
         try:
             with quick_answers():
                 self._delivery.tags |= tags or {}

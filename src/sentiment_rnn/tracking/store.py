@@ -1,4 +1,4 @@
-"""The MLflow store: found or made, once, whoever comes first."""
+"""Opens the MLflow store, and creates it if it is missing; of several processes, the first creates it."""
 
 import re
 import shlex
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NOT_IN_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}")
-"""Characters that an address of SQLite would take for something else than a path."""
+"""Characters that have a special meaning in an address of SQLite, and cannot be in a path there."""
 
 
 VIEW = "sweep"
-"""Key of the view of MLflow's page that shows the runs of the sweep that was launched last."""
+"""Key of the view on MLflow's page that shows the runs of the last launched sweep."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Store:
 
     @property
     def remote(self) -> bool:
-        """Whether a server has it, which can be away."""
+        """Whether the store is on a server, which can be away."""
         return is_server(self.uri)
 
     @property
@@ -68,11 +68,11 @@ class Store:
 
 
 def check_store(config: TrackingConfig, directory_name: str = "tracking.directory", name: str = "tracking.uri") -> None:
-    """Raise `UserError` where nothing can be recorded: a database's address, a server that is away or refuses. So is an
-    address with a password in it, which Hydra would write into a file, and everybody sees in a list of processes.
+    """Raise `UserError` if nothing can be recorded: the address is wrong, or the server is away or refuses. Also
+    refuses an address with a password, which Hydra would write into a file, and which lists of processes would show.
 
     Args:
-        directory_name, name: what the user calls the folder and the address.
+        directory_name, name: the keys or options of the folder and the address, for messages.
     """
     uri = store_uri(config)
     directory = str(Path(config.directory).expanduser().absolute())
@@ -99,15 +99,15 @@ def open_store(
     checked: bool = False,
     patience: float = 0,
 ) -> Store:
-    """The store that `config` names, to record in, with its database and experiment made if they are missing.
+    """The store that `config` names, for recording. Its database and experiment are created if they are missing.
 
-    Both are made under a file lock: jobs that meet a missing database or experiment together would crash ("table runs
-    already exists", "Experiment already exists").
+    Both are created under a file lock: jobs that create them at the same time would crash ("table runs already exists",
+    "Experiment already exists").
 
     Args:
-        names: what the user calls the folder and the address, for messages.
-        checked: `check_store` has been called.
-        patience: for how long a server that is away is waited for [s].
+        names: the keys or options of the folder and the address, for messages.
+        checked: whether `check_store` has been called.
+        patience: how long to wait for a server that is away [s].
 
     Raises:
         UserError: the folder cannot be written, or as `check_store` does.
@@ -145,8 +145,8 @@ def existing_store(
     """The store that `config` names, for commands that only read.
 
     Args:
-        names: what the user calls the folder and the address, for messages.
-        of_experiment: what is read is its experiment's; a run by its id and a registered model belong to all.
+        names: the keys or options of the folder and the address, for messages.
+        of_experiment: require the experiment to exist. Runs by id and registered models do not need it.
 
     Raises:
         UserError: there is nothing to read, or as `check_store` does.
@@ -178,27 +178,27 @@ def _database(uri: str) -> Path | None:
 
 
 def _make_database(database: Path) -> None:
-    """Make an SQLite store that a process which is killed leaves as a whole, or not at all.
+    """Create an SQLite store atomically: if the process is killed, there is none.
 
-    MLflow makes its tables in some hundred transactions, and cannot resume ("table … already exists"). In memory these
-    take a quarter of the time, since none waits for the disk."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # which no server's client needs
+    MLflow creates its tables in some hundred transactions, and cannot resume ("table … already exists"). In memory
+    these take a quarter of the time, since none waits for the disk."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # here, since clients of a server do not need it
 
     made = SqlAlchemyStore("sqlite://", "mlruns")
     database.parent.mkdir(parents=True, exist_ok=True)
     with replacement_of(database) as partial:
-        partial.unlink(missing_ok=True)  # of a process that was killed
+        partial.unlink(missing_ok=True)  # left by a process that was killed
         with closing(made.engine.raw_connection()) as memory, closing(sqlite3.connect(partial)) as file:
             memory.driver_connection.backup(file)
 
 
 def _is_missing(database: Path | None) -> bool:
-    """Whether there is no such database yet; an empty file is none."""
+    """Whether there is no such database yet; an empty file does not count as one."""
     return database is not None and not (database.exists() and database.stat().st_size)
 
 
 def _experiment(client: MlflowClient, name: str) -> str | None:
-    """Id of the experiment; None where it is missing, or was deleted."""
+    """Id of the experiment; None if it is missing, or was deleted."""
     experiment = client.get_experiment_by_name(name)
     if experiment and experiment.name != name:
         raise NotRecordedError(NO_SERVER)
@@ -207,8 +207,8 @@ def _experiment(client: MlflowClient, name: str) -> str | None:
 
 
 def _made_experiment(client: MlflowClient, name: str, database: Path | None) -> str:
-    """Id of the experiment, made by this process, or by one on another host that came first. Beside an SQLite file lie
-    its artifacts; a server knows where its own are."""
+    """Id of the experiment, created by this process, or by a faster one on another host. Artifacts are stored beside an
+    SQLite file; a server has a place of its own for them."""
     artifacts = (database.parent / "artifacts").absolute().as_uri() if database else None
     try:
         tags = {"mlflow.experimentKind": "custom_model_development"}

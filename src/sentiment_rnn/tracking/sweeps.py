@@ -1,4 +1,4 @@
-"""A sweep: a name, its parent run, and the identity of the run of each job of its last launch."""
+"""A sweep: its name, its parent run, and the identities of the runs of its last launch."""
 
 import json
 import logging
@@ -50,20 +50,20 @@ log = logging.getLogger("sentiment_rnn")
 
 
 def find_sweep(store: Store, sweep: str, finished: bool = False) -> Run:
-    """A sweep's parent run, by `latest`, a study's name or a run id; arguments and errors are those of
-    `find_sweeps`."""
+    """A sweep's parent run, by `latest`, a study's name or a run id, with the arguments and errors of `find_sweeps`."""
     return find_sweeps(store, sweep, finished)[0]
 
 
 def find_sweeps(store: Store, sweep: str, finished: bool = False) -> list[Run]:
-    """The parent runs of sweeps, the one that was launched last first: all by `latest`, those of one name by a study's
-    name, one by a run id. A name has several where two machines launched it at once, or an earlier version did.
+    """The parent runs of sweeps, the last launched first: of all sweeps for `latest`, of the sweeps with a study's
+    name, or of one sweep for a run id. Several sweeps have the same name if two machines launched it at the same time,
+    or if an earlier version did.
 
     Args:
-        finished: look only at sweeps whose jobs have all gone well.
+        finished: consider only sweeps whose jobs have all succeeded.
 
     Raises:
-        UserError: there is none, or the id is that of a single run.
+        UserError: there is none, or the id belongs to a single run.
     """
     if sweep != "latest" and (named := run_or_none(store, sweep)):
         if SWEEP_TAG not in named.tags:
@@ -79,8 +79,8 @@ def find_sweeps(store: Store, sweep: str, finished: bool = False) -> list[Run]:
 
 
 def named_sweeps(store: Store, sweeps: Sequence[str]) -> dict[str, Run]:
-    """The parent runs of sweeps, each once, by the name of its study, with its id where two have one name; raises as
-    `find_sweep`."""
+    """The parent runs of sweeps, each once, by the name of the study; with the run's id if two have the same name.
+    Raises the errors of `find_sweep`."""
     parents = {run.info.run_id: run for run in (find_sweep(store, sweep) for sweep in sweeps)}
     names = Counter(str(run.info.run_name) for run in parents.values())
     return {
@@ -90,10 +90,10 @@ def named_sweeps(store: Store, sweeps: Sequence[str]) -> dict[str, Run]:
 
 
 def parents_called(store: Store, study: str | None, finished: bool = False) -> list[Run]:
-    """The parent runs of the sweeps of a name, or all, the one that was launched last first; none where there is none.
+    """The parent runs of all sweeps, or of those with a name, the last launched first; may be empty.
 
     Args:
-        finished: look only at sweeps whose jobs have all gone well.
+        finished: consider only sweeps whose jobs have all succeeded.
     """
     query = f"tags.`{SWEEP_TAG}` LIKE '%'" + f" and {IS_FINISHED}" * finished
     if study is not None:
@@ -109,7 +109,7 @@ def launched(parent: Run) -> int:
 
 
 def jobs_of(parent: Run) -> dict[int, tuple[str, list[str]]]:
-    """Identity and overrides of the jobs of a sweep's last launch, by their numbers."""
+    """Identity and overrides of each job in a sweep's last launch, by the job's number."""
     jobs = {}
     for key, tag in parent.data.tags.items():
         if key.startswith(JOB_TAG) and tag:
@@ -124,7 +124,7 @@ def jobs_in(parent: Run) -> int:
 
 
 def _number(parent: Run, tag: str) -> int:
-    """The number in a tag; 0 where there is none, as in a sweep of version 0.4."""
+    """The number in a tag; 0 if there is none, as in a sweep of version 0.4."""
     value = parent.data.tags.get(tag, "")
     return int(value) if value.isdecimal() else 0
 
@@ -133,7 +133,7 @@ def results_of(store: Store, parent: Run, diverged: bool = False) -> list[Record
     """The finished runs of a sweep, one for each job, in the order of its jobs; trials are left out.
 
     Args:
-        diverged: whether those that diverged come too.
+        diverged: include runs that diverged.
 
     Raises:
         UserError: there are none.
@@ -149,7 +149,7 @@ def results_of(store: Store, parent: Run, diverged: bool = False) -> list[Record
 
 
 def ended_runs(store: Store, parent: Run, diverged: bool = False) -> list[RecordedRun]:
-    """The runs of a sweep that FINISHED: of each identity the first. Trials are among them; arguments as
+    """The FINISHED runs of a sweep, the first of each identity, trials included. The arguments are those of
     `results_of`."""
     jobs = dict(jobs_of(parent).values())
     first: dict[str, RecordedRun] = {}
@@ -162,15 +162,14 @@ def ended_runs(store: Store, parent: Run, diverged: bool = False) -> list[Record
 
 
 class OpenSweep:
-    """The parent run of a sweep that this process launches: RUNNING until `close`. After `with` it is FINISHED, KILLED
-    where a signal ended the block, or FAILED.
+    """The parent run of a sweep that this process launches. It is RUNNING until `close`; after the `with` block it is
+    FINISHED, KILLED if a signal ended the block, or FAILED.
 
     Args:
         study: the sweep's name.
-        jobs: the identity of the run of each job of this launch, and its overrides; none of a search, whose jobs note
-            themselves.
-        trials: how many runs a search is to have.
-        search: digest of its space.
+        jobs: identity and overrides of the run of each job; empty for a search, whose jobs list themselves.
+        trials: how many runs a search will have.
+        search: digest of a search's space.
 
     Raises:
         UserError: the store refuses it.
@@ -186,19 +185,19 @@ class OpenSweep:
         with store_errors(store.uri, store.experiment, "EDIT"), FileLock(store.directory / ".store.lock"):
             parent = next(iter(parents_called(store, study)), None)
             tags |= {f"{JOB_TAG}{number}": _listed(identity, job) for number, (identity, job) in enumerate(self.jobs)}
-            tags[SWEEP_TAG] = str(self.count)  # last: it says that the jobs are listed
+            tags[SWEEP_TAG] = str(self.count)  # set last, since it means that all jobs are listed
             if parent is None:
                 name = study[:250]
                 marks = {SWEEP_TAG: "0", STUDY_TAG: study}
                 parent = store.client.create_run(store.experiment_id, run_name=name, tags=marks)
             else:
                 store.client.update_run(parent.info.run_id, status=RUNNING)
-            if not search or parent.data.tags.get(SEARCH_TAG) != search:  # the jobs of an earlier launch
+            if not search or parent.data.tags.get(SEARCH_TAG) != search:  # clear the jobs of an earlier launch
                 tags = {key: "" for key in parent.data.tags if key.startswith(JOB_TAG)} | tags
             store.client.log_batch(parent.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
             store.client.set_experiment_tag(store.experiment_id, f"mlflow.sharedViewState.{VIEW}", view_of(parent))
         self.run = parent
-        """As it is now."""
+        """The parent run with its current tags."""
         self.run.data.tags.update(tags)
         self.run_id = str(parent.info.run_id)
 
@@ -210,17 +209,17 @@ class OpenSweep:
         self.close(KILLED if interrupted else FAILED if kind else FINISHED)
 
     def log_files(self, texts: Mapping[str, str], figures: "Mapping[str, Figure]") -> None:
-        """Artifacts, by their names; a store that does not take them now ends no sweep."""
+        """Record artifacts by name. If the store does not accept them now, the sweep goes on."""
         try:
             self.store.log_files(self.run_id, texts, figures)
         except (*STORE_ERRORS, OSError) as error:
             log.warning("sweep: %s not recorded (%s)", ", ".join([*texts, *figures]), short_reason(error))
 
     def close(self, status: str, text: str = "") -> None:
-        """End the parent run with one of MLflow's statuses, and say where its runs can be seen.
+        """End the parent run with one of MLflow's statuses, and log where its runs can be seen.
 
         Args:
-            text: its description from now on.
+            text: new description of the run.
         """
         try:
             with quick_answers():
@@ -235,7 +234,8 @@ class OpenSweep:
 
 
 def view_of(sweep: Run) -> str:
-    """What MLflow's page of runs shows of a sweep, as its links to a view have it: its runs, the best first."""
+    """The view of a sweep on MLflow's page of runs, in the format of MLflow's links: the sweep's runs, the best
+    first."""
     columns = [f"params.`{name}`" for name in ("encoder.name", "seed")]
     columns += [f"metrics.`{name}`" for name in (BEST_ACCURACY, "test/accuracy", BEST_LOSS)]
     return json.dumps({
@@ -245,10 +245,10 @@ def view_of(sweep: Run) -> str:
 
 
 def join_sweep(store: Store, description: "Description") -> tuple[Run, list[str]]:
-    """The parent run of the sweep of a job, and those of the job's overrides that not all jobs have.
+    """The parent run of a job's sweep, and the overrides of the job that not all jobs share.
 
-    Lists a job whose identity the launcher could not know: a trial of a search, or a job on a machine where `auto`
-    means something else.
+    Adds the job to the parent run's list if the launcher could not know its identity: a trial of a search, or a job on
+    a machine where `auto` means something else.
 
     Raises:
         UserError: there is no such sweep.
@@ -276,20 +276,20 @@ def _listed(identity: str, overrides: Sequence[str]) -> str:
 
 
 def _line(override: str) -> str:
-    """An override as a parent run lists it, in one line."""
+    """An override in one line, as a parent run lists it."""
     return override.replace("\n", " ")
 
 
 def _own(overrides: Iterable[str]) -> set[str]:
-    """The overrides of a job that it has of its user, and not of its sweep."""
+    """The overrides of a job that come from the user, not from the sweep."""
     return {line for line in map(_line, overrides) if line.partition("=")[0] not in SET_BY_SWEEP}
 
 
 def log_comparison(store: Store, parent: Run, note: str, files: dict[str, str], figure: "Figure") -> None:
-    """Put tables and figure into the parent run, under `comparison/`; raises `UserError` where the store refuses.
+    """Record tables and figure in the parent run, under `comparison/`; raises `UserError` if the store refuses.
 
     Args:
-        note: the run's description from now on, in Markdown.
+        note: new description of the run, in Markdown.
     """
     try:
         with store_errors(store.uri, store.experiment, "EDIT"):

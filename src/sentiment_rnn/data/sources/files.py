@@ -1,4 +1,4 @@
-"""Labelled texts of one's own, from files with columns: `.csv`, `.tsv`, `.jsonl`, `.parquet`."""
+"""A user's own labelled texts, from files with columns: `.csv`, `.tsv`, `.jsonl`, `.parquet`."""
 
 import hashlib
 from collections import Counter
@@ -23,28 +23,29 @@ class Files:
     """The corpus as `data=files` describes it."""
 
     train: Name
-    """File of the texts to train on."""
+    """File with the texts to train on."""
     validation: Name | None
-    """File of the texts to validate on; null holds a part of `train` out."""
+    """File with the texts to validate on; null holds out a part of `train`."""
     test: Name | None
-    """File of the texts to test on; null holds a part of `train` out."""
+    """File with the texts to test on; null holds out a part of `train`."""
     text_column: Name
     """Column of the texts."""
     label_column: Name
     """Column of the labels: 0 or 1, false or true, neg or pos, negative or positive."""
     group_column: Name | None
-    """Column of `train`, of what a text is about, a product say: parts are held out in whole groups; null: by text."""
+    """Column of `train` that says what a text is about, such as a product. Parts are then held out in whole groups.
+    Null holds out single texts."""
     validation_fraction: Fraction
-    """Part of the training texts held out for validation, where there is no file of them."""
+    """Part of the training texts that is held out for validation if `validation` is null."""
     test_fraction: Fraction
-    """Part of all texts held out to test on, where there is no file of them."""
+    """Part of all texts that is held out to test on if `test` is null."""
     split_seed: Seed
-    """Seed of these choices; not the run's seed, so that all runs share one split."""
+    """Seed of the choice of held-out texts; not the run's seed, so that all runs share one split."""
     labels: dict[Any, str] | None = None
-    """What the labels mean, {1: negative, 5: positive} say; rows with other labels are left out. Null: as for
-    `label_column`."""
+    """What the labels mean, such as {1: negative, 5: positive}. Rows with other labels are left out. Null: the labels
+    are those of `label_column`."""
     left_out: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
-    """Rows that `read` left out, since `labels` does not have their label, by the part of the corpus."""
+    """Number of rows that `read` left out because `labels` lacks their label, by the part of the corpus."""
 
     places: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
 
@@ -60,7 +61,7 @@ class Files:
                 raise UserError(f"data.{key}={path}: no such file; expected .csv, .tsv, .jsonl or .parquet")
 
     def check(self) -> None:
-        """Read the first rows of each file: whether it has the columns, and labels that are known.
+        """Check the first rows of each file: are the columns there, and are the labels known?
 
         Raises:
             UserError: as `read`, for these rows.
@@ -79,7 +80,7 @@ class Files:
         """Train, validation and test.
 
         Raises:
-            UserError: a file cannot be read, lacks a column or a group, or has a label that is none. Or it has too few
+            UserError: a file cannot be read, lacks a column or a group, or has an unknown label. Or there are too few
                 texts to hold some out, or one part has a single label only.
         """
         self.left_out.clear()
@@ -125,7 +126,7 @@ class Files:
         return {label_name(label): LABELS.get(label_name(meaning)) for label, meaning in (self.labels or {}).items()}
 
     def _columns(self, part: str) -> Columns:
-        group_column = self.group_column if part == "train" else None  # of no other file a part is held out
+        group_column = self.group_column if part == "train" else None  # only of `train` a part is held out
         return Columns(
             self.text_column, self.label_column, group_column, COLUMN_KEYS, self._classes or None, LABELS_EXAMPLE
         )
@@ -162,5 +163,5 @@ class Files:
 
 
 def normalized(text: str) -> str:
-    """The text in lower case with single spaces: most tokenizers split copies alike that differ in these alone."""
+    """The text in lower case with single spaces: most tokenizers ignore these differences between copies."""
     return " ".join(text.lower().split())

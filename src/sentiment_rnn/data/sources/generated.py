@@ -4,14 +4,14 @@
 about the film is the label; clauses about the cinema use the same opinion words. What makes it an instrument:
 
 - The lag, the number of tokens from the deciding clause to the end, is exact for every review.
-- One clause about the cinema, drawn from all of them, has the opposite opinion, in the same forms. Swap the two topics
-  and the label turns while the words stay the same. A bag of words is near chance, not at it: clauses that follow
-  have to fit, which makes some forms rarer among them.
-- All other opinions are drawn at random, as is how many stand before the deciding clause, one to four. Where clauses
-  follow, neither the first opinion nor the last one tells the label in more than two of three reviews.
+- One clause about the cinema, drawn from all of them, has the opposite opinion, in the same forms. If the two topics
+  are swapped, the label changes while the words stay the same. A bag of words is near chance but not at it: clauses
+  after the deciding one have to fit into the lag, so some forms are rarer among them.
+- All other opinions are drawn at random, and so is the number of clauses before the deciding one, one to four. In
+  reviews with clauses after it, the first or the last opinion tells the label in at most two of three reviews.
 
-`opening_fraction` of the reviews begin with the deciding clause instead. Where no clause about the cinema
-follows, that is the only opinion, and there a bag of words can tell the label.
+`opening_fraction` of the reviews begin with the deciding clause instead. If no clause about the cinema follows, that
+is the only opinion, and a bag of words can tell the label.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ NEUTRAL = (
     "the show lasted two hours",
 )
 JOINTS = (".", "and", "but", ",")
-# What fills a gap too short for a clause, by its length in tokens.
+# Words that fill a gap too short for a clause, by the length of the gap in tokens.
 FILLERS = ((), ("anyway",), ("so", "there"), ("that", "was", "it"), ("and", "that", "was", "it"))
 
 
@@ -69,31 +69,31 @@ class Generated:
     train_reviews: Reviews
     """Number of reviews to train on, those held out for validation included."""
     validation_fraction: Fraction
-    """Part of them held out for validation."""
+    """Part of `train_reviews` that is held out for validation."""
     split_seed: Seed
-    """Seed of that choice; not the run's seed, so that all runs share one validation set."""
+    """Seed of the choice of validation reviews; not the run's seed, so that all runs share one validation set."""
     test_reviews: Reviews
     """Number of test reviews."""
     max_lag: Lag
-    """Largest lag, the number of tokens from the deciding clause to the end, or with `near` the middle one; of test
-    reviews only where `test_max_lag` is null."""
+    """Largest lag, the number of tokens from the deciding clause to the end; with `lags=near` the middle lag. It holds
+    for test reviews if `test_max_lag` is null."""
     lags: Literal["log_uniform", "mixed", "near", "equal"]
-    """`log_uniform` draws lags from 1 to `max_lag`; `mixed` one of 2, 5, 10, 20, 50, … and `max_lag`;
-    `near` one that is at most 20 % shorter or longer than `max_lag`, each as likely; `equal` gives every review
-    `max_lag`, so that a net can learn the delay."""
+    """How lags are drawn. `log_uniform`: from 1 to `max_lag`. `mixed`: one of 2, 5, 10, 20, 50, … and `max_lag`.
+    `near`: at most 20 % shorter or longer than `max_lag`, all equally likely. `equal`: always `max_lag`, so that a net
+    can learn the delay."""
     opening_fraction: Probability
-    """Probability that a review begins with the deciding clause, below 1; in short ones of these it is the only one. A
-    text that was there before is drawn anew, so at short lags fewer begin so."""
+    """Probability, below 1, that a review begins with the deciding clause; at short lags that is its only clause. A
+    repeated text is drawn anew, so fewer reviews with short lags begin with it."""
     generator_seed: Seed
     """Seed of the reviews; not the run's seed, so that all runs share one corpus."""
     test_max_lag: Lag | None = None
-    """`max_lag` of the test reviews; null for the same. Training never sees lags that are longer."""
+    """`max_lag` of the test reviews; null for the same as in training. Training never sees longer lags than its own."""
     test_lags: TestLags | None = None
-    """Lags of the test reviews, dealt to them two at a time (one of each label), in turn; 0 stands for one that is
-    drawn as `lags` says. Null draws them all."""
+    """Lags of the test reviews, used in turn; each lag goes to two reviews, one of each label. 0 means a lag that is
+    drawn as `lags` says. Null draws all lags."""
     distractors: Count | None = None
-    """Clauses about the cinema behind the deciding one, or as many as fit; the rest is neutral. Null: four sentences of
-    five, so that there are more of them the longer the lag."""
+    """Number of clauses about the cinema after the deciding clause, or as many as fit; the rest is neutral. Null: four
+    of five sentences, so that their number grows with the lag."""
 
     def __post_init__(self) -> None:
         for key in ("max_lag", "test_max_lag"):
@@ -132,7 +132,7 @@ class Generated:
         label = number % 2
         while True:
             lag = (lags[number // 2 % len(lags)] if lags else 0) or self._lag(longest, random)
-            # Without such reviews no number is drawn for the choice, so that the corpora of studies stay as they are.
+            # At probability 0, no random number is drawn for the choice, so that the corpora of studies stay the same.
             opens = self.opening_fraction > 0 and random.random() < self.opening_fraction
             text = " ".join(write_review(label, lag, random, opens, self.distractors))
             if text not in seen:
@@ -150,7 +150,7 @@ class Generated:
 
 
 def lag_series(longest: int) -> list[int]:
-    """2, 5, 10, 20, 50, … below `longest`, and `longest`."""
+    """The lags 2, 5, 10, 20, 50, … below `longest`, and `longest`."""
     decades = range(len(str(longest)))
     steps = [step for decade in decades for step in (10**decade, 2 * 10**decade, 5 * 10**decade)]
     return [step for step in steps if 2 <= step < longest] + [longest]
@@ -161,7 +161,7 @@ def write_review(
 ) -> list[str]:
     """The tokens of a review whose last `lag` tokens follow the clause that decides `label`.
 
-    With `opens`, that clause is the first; else one to four others stand before it. `distractors`: as of `Generated`.
+    With `opens`, that clause comes first; else one to four others precede it. `distractors`: as in `Generated`.
     """
     behind, closing = _ending(lag, random, distractors)
     cinema = [sentence for sentence in behind if isinstance(sentence, Clause)]
@@ -182,7 +182,7 @@ def write_review(
 
 @dataclass(frozen=True)
 class Clause:
-    """A clause about a topic, good or bad still open; topics of film and cinema take the same forms."""
+    """A clause about a topic, without its opinion; clauses about film and cinema have the same forms."""
 
     topic: str
     form: str
@@ -215,8 +215,8 @@ def draw_clause(topics: tuple[str, ...], random: np.random.Generator) -> Clause:
 def _ending(
     lag: int, random: np.random.Generator, distractors: int | None
 ) -> tuple[list[Clause | list[str]], list[str]]:
-    """Sentences about the cinema, each to get a joint before it, and closing words: `lag` tokens, the last of
-    them a full stop."""
+    """Sentences that follow the deciding clause, and closing words with a full stop: `lag` tokens together with the
+    joint that will precede each sentence."""
     sentences: list[Clause | list[str]] = []
     room, left = lag - 1, distractors
     while room >= len(FILLERS):
@@ -233,5 +233,5 @@ def _ending(
 
 
 def pick(words: tuple[str, ...] | list[str], random: np.random.Generator) -> str:
-    """One of the words, each as likely."""
+    """One of the words, all equally likely."""
     return words[random.integers(len(words))]

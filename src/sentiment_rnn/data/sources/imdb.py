@@ -1,6 +1,6 @@
 """The Large Movie Review Dataset (Maas et al. 2011): found or downloaded, read as a stream, checked.
 
-Nothing is extracted: members are read from the archive one after another, so no member's path is ever written to.
+Nothing is extracted: members are read from the archive one after another, so nothing is written to a member's path.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ LABELLED = {"train/neg": 0, "train/pos": 1, "test/neg": 0, "test/pos": 1}
 UNLABELLED = {"train/unsup": 0}
 
 _FILE = re.compile(r"(?:^|/)(train|test)/(?:(neg|pos|unsup)/(\d{1,9})_(\d{1,9})|urls_(neg|pos|unsup))\.txt$")
-"""A review, `train/neg/12_3.txt`, by its ID and rating; or a list of films, `train/urls_neg.txt`."""
+"""Path of a review, `train/neg/12_3.txt`, with its ID and rating; or of a list of films, `train/urls_neg.txt`."""
 _FILM_ID = re.compile(r"/(tt\d+)")
 
 Texts = dict[str, dict[tuple[int, int], bytes]]
@@ -47,12 +47,12 @@ class Imdb:
     """The corpus as `data=imdb` describes it."""
 
     archive: str | None
-    """The official archive, one of the same layout, or an extracted `aclImdb` folder; null takes the archive that
-    `directory` has, or downloads it."""
+    """The official archive, another archive with the same layout, or an extracted `aclImdb` folder. Null takes the
+    archive in `directory`, and downloads it if it is missing."""
     directory: Name
     """Folder of the download."""
     verify: bool
-    """Check the texts against the digests of the published corpus; false reads another corpus of its layout."""
+    """Check the texts against the digests of the published corpus; false reads another corpus with the same layout."""
     validation_fraction: Fraction
     """Part of the training reviews held out for validation, by film."""
     split_seed: Seed
@@ -62,7 +62,7 @@ class Imdb:
 
     @property
     def missing(self) -> str:
-        """What would be downloaded, in one line; empty where the reviews are here."""
+        """One line on what would be downloaded; empty if the reviews are here."""
         here = self.archive or (Path(self.directory) / Path(URL).name).exists()
         return "" if here else f"data=imdb: {Path(URL).name} is not here; training downloads it (80 MB)"
 
@@ -82,7 +82,7 @@ class Imdb:
         """Train, validation (by film, from train) and test.
 
         Raises:
-            UserError: it is no archive, lacks a folder, has a review that is not UTF-8 or has no film, or (with
+            UserError: the file is no archive, lacks a folder, has a review that is not UTF-8 or has no film, or (with
                 `verify`) is not the published corpus.
             OSError: a file of a folder cannot be read.
         """
@@ -92,8 +92,8 @@ class Imdb:
         return {"train": train, "validation": validation, "test": test}
 
     def unlabelled(self, reviews: dict[str, list[Review]]) -> tuple[list[Review], list[str]]:
-        """The texts of `train/unsup`, without those that are in validation or test too, and without those on a film of
-        the validation part.
+        """The texts of `train/unsup`, without those that are also in validation or test, and without those on a film
+        that is in validation.
 
         Raises:
             UserError: as `read`.

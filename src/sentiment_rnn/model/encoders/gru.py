@@ -4,7 +4,7 @@
     n_t = tanh(W_n x_t + b_n + r_t · (U_n h_{t-1} + c_n))
     h_t = (1 - z_t) · n_t + z_t · h_{t-1}
 
-Two gates and no cell: z_t does what the forget gate of an LSTM does.
+It has two gates and no cell: z_t does what the forget gate of an LSTM does.
 """
 
 import torch
@@ -26,8 +26,8 @@ def gru_step(from_input: Tensor, from_state: Tensor, before: Tensor, _: Tensor) 
 class Gru(Gated):
     """The gated recurrent unit.
 
-    With `chrono_steps`, z plays f: it is what is kept, and 1 - z what is written. So b_z = b. The reset gate shapes the
-    candidate alone, and starts at b_r = 0.
+    With `chrono_steps`, z takes the role of f: z is the share that is kept, 1 - z the share that is written. So
+    b_z = b. The reset gate only shapes the candidate, and starts at b_r = 0.
 
     >>> states = Gru(100, hidden_size=256)(embedded, lengths)   # [B, T, 256]
     """

@@ -4,8 +4,8 @@ arXiv:2303.06349, section 3):
     h_t = λ · h_{t-1} + γ · (B x_t)      y_t = Re(C h_t) + D x_t
 
 with a complex diagonal λ = exp(-exp(ν) + i exp(θ)), so that |λ| < 1, and γ = exp(γ'), which starts at √(1 - |λ|²) and
-keeps the state on the scale of the input. A gradient is multiplied by |λ| at each step back, whatever was read: there
-are no gates.
+keeps the state on the scale of the input. There are no gates: a gradient is multiplied by |λ| at each step back,
+whatever the input.
 """
 
 import math
@@ -27,9 +27,9 @@ class LruLayer(OwnLayer):
 
     Args:
         input_size: E.
-        hidden_size: H, of y and of the complex state, 2 H numbers.
-        smallest, largest: |λ| is drawn from the ring between them.
-        phase: its phase is drawn from 0 to this.
+        hidden_size: H, size of y and of the complex state (2 H real numbers).
+        smallest, largest: λ is drawn from the ring between these radii.
+        phase: the phase of λ is drawn from 0 to this.
     """
 
     cell = Cell("", None, cell_state=True, memory=2)
@@ -47,13 +47,13 @@ class LruLayer(OwnLayer):
         """Real and imaginary parts of B `[2, H, E]` and C `[2, H, H]`; D `[H, E]`."""
 
     def free_parameters(self) -> tuple[list[nn.Parameter], float]:
-        """λ and γ, not decayed, and at a quarter of the rate (appendix D.2 of the paper, which has B among them, and in
-        table 9 0.1 to 0.5 of the rate, by task)."""
+        """λ and γ, without decay and at a quarter of the learning rate. (Appendix D.2 of the paper also includes B;
+        table 9 has 0.1 to 0.5 of the rate, depending on the task.)"""
         return [self.nu, self.theta, self.log_gamma], 0.25
 
     @property
     def eigenvalues(self) -> Tensor:
-        """λ, complex [H], in float32 whatever the precision: near 1 bfloat16 has steps of 0.004."""
+        """λ, complex [H], always in float32: near 1, bfloat16 has steps of 0.004."""
         return torch.polar(torch.exp(-self.nu.exp()), self.theta.exp())
 
     def driven(self, inputs: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ class LruLayer(OwnLayer):
         return linear(memory, torch.cat([self.C[0], -self.C[1]], 1)) + linear(inputs, self.D)
 
     def states(self, inputs: Tensor, stop: GradientStop | None = None) -> Tensor:
-        """y `[B, T, H]` for `inputs [B, T, E]`, all steps at once; where a gradient stops, step by step."""
+        """y `[B, T, H]` for `inputs [B, T, E]`: all steps at once, or step by step if the gradient stops somewhere."""
         if stop is not None:
             return states(self, inputs, stop)
         return self.output(diagonal(self.eigenvalues, self.driven(inputs)), inputs)
@@ -83,10 +83,10 @@ class LruLayer(OwnLayer):
 
 
 class Lru(Recurrent):
-    """Layers of linear recurrent units with a GELU between; without it any number of them would be linear.
+    """Layers of linear recurrent units with a GELU between them; without it, the whole stack would be linear.
 
     Raises:
-        ValueError: the ring of λ is none within the unit circle.
+        ValueError: the ring of λ is not within the unit circle.
 
     >>> states = Lru(100, hidden_size=256, layers=2)(embedded, lengths)   # [B, T, 256]
     """
@@ -106,7 +106,7 @@ class Lru(Recurrent):
         if not (0 <= smallest < largest < 1 and phase > 0):
             given = f"smallest={smallest}, largest={largest}, phase={phase}"
             raise ValueError(f"{given}: expected 0 <= smallest < largest < 1 and a phase above 0")
-        self.ring = smallest, largest, phase  # before the layers are made, which are drawn from it
+        self.ring = smallest, largest, phase  # set before the layers are made, since they are drawn from it
         super().__init__(input_size, **shared)
 
     def new_layer(self, input_size: int) -> AnyLayer:
@@ -114,4 +114,4 @@ class Lru(Recurrent):
         return LruLayer(input_size, self.hidden_size, *self.ring)
 
     def initialize(self, layer: AnyLayer) -> None:
-        """A layer is drawn as it is made, whatever `recurrent_init` says."""
+        """Does nothing: a layer is initialized when it is made, and `recurrent_init` is ignored."""

@@ -25,11 +25,11 @@ def lstm_step(from_input: Tensor, from_state: Tensor, _: Tensor, before: Tensor)
 
 
 class CellState(Gated):
-    """A recurrent net with a cell state C_t beside the state h_t: the LSTM, whole or without one of its gates.
+    """A recurrent net with a cell state C_t beside the state h_t: the LSTM, complete or without one of its gates.
 
-    With `chrono_steps`, b_f = b and b_i = -b (Tallec & Ollivier 2018, equation 16), of the gates that are there.
+    With `chrono_steps`, b_f = b and b_i = -b (Tallec & Ollivier 2018, equation 16) for the gates that the net has.
 
-    `detach` takes one of the gradient's two ways back, and leaves the states as they are. `cell`: C_{t-1} counts as a
+    `detach` cuts one of the two paths of the gradient, and does not change the states. `cell`: C_{t-1} counts as a
     constant in the equation of C_t. `hidden`: h_{t-1} counts as a constant in the gates and the candidate.
     """
 
@@ -54,8 +54,8 @@ class CellState(Gated):
 class Lstm(CellState):
     """The LSTM.
 
-    `forget_bias` is b_f at the start. An untrained LSTM reaches back as far as its forget gates are open: σ(1) = 0.73
-    at bias 1 (Jozefowicz et al. 2015). Chrono initialization draws it instead.
+    `forget_bias` is the initial b_f. How far an untrained LSTM reaches back depends on how open its forget gates are:
+    σ(1) = 0.73 at bias 1 (Jozefowicz et al. 2015). With chrono initialization, b_f is drawn instead.
 
     >>> states = Lstm(100, hidden_size=256)(embedded, lengths)   # [B, T, 256]
     """
@@ -64,11 +64,11 @@ class Lstm(CellState):
     module = nn.LSTM
 
     def __init__(self, input_size: int, *, forget_bias: float = 1.0, **shared: Any) -> None:
-        self.forget_bias = forget_bias  # before the layers are made, which are initialized with it
+        self.forget_bias = forget_bias  # set before the layers are made, since they are initialized with it
         super().__init__(input_size, **shared)
 
     def initialize(self, layer: AnyLayer) -> None:
-        """Initialize like every net with a cell state; without chrono initialization the forget bias too."""
+        """Initialize like every net with a cell state; without chrono initialization, also set the forget bias."""
         super().initialize(layer)
         if not self.chrono_steps:
             start_gate(layer, "f", torch.tensor(self.forget_bias))

@@ -1,8 +1,8 @@
-"""Layers of a recurrent net, whatever its cell: the base of every encoder that reads from state to state.
+"""Layers of a recurrent net with any cell: the base of every recurrent encoder.
 
 Sequences are padded, never packed: on a CPU a packed backward pass is quadratic in the length (pytorch issue
-149194). There, `recurrence` reads them, faster than PyTorch's modules do (the figures: experiments/benchmarks); those
-hold the weights, and read on a GPU (cuDNN).
+149194). PyTorch's modules hold the weights, and read sequences on a GPU (cuDNN). On a CPU, `recurrence` reads them
+faster than PyTorch's modules (figures: experiments/benchmarks).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,25 +22,26 @@ class Recurrent(nn.Module):
         input_size: E.
         hidden_size: H, in each direction; D is H or, in two directions, 2 H.
         layers: recurrent layers on top of each other.
-        bidirectional: a second net reads each review from its own end, not from the padding.
-        dropout: between layers.
+        bidirectional: a second net reads each review backwards, from its own end, not from the padding.
+        dropout: dropout between layers.
         recurrent_init: `orthogonal` (Saxe et al. 2014; it keeps the norm of the state and of its gradient),
-            `identity`, or `uniform`: PyTorch's, of all weights but for gates whose start has an argument of its own.
-        recurrent_gain: what the recurrent weights are multiplied by at first.
-        gradient_steps: truncated backpropagation, of each review by itself. The gradient reaches its last
-            `gradient_steps` tokens, and the state before them counts as a constant. 0: it reaches all.
+            `identity`, or `uniform`: PyTorch's initialization of all weights, except gates that another argument
+            initializes.
+        recurrent_gain: factor of the initial recurrent weights.
+        gradient_steps: truncated backpropagation, for each review by itself. The gradient reaches its last
+            `gradient_steps` tokens; the state before them counts as a constant. 0: it reaches all tokens.
 
     Raises:
-        ValueError: `gradient_steps` with two directions: the backward net reads the last tokens first.
-            `recurrent_gain` without a W_h, or with one that is bound to be orthogonal. Or the class names no cell.
+        ValueError: `gradient_steps` is given with two directions (the backward net reads the last tokens first), or
+            `recurrent_gain` without a W_h or with an orthogonal one, or the class has no cell.
     """
 
     cell: Cell
     between: Callable[[Tensor], Tensor] = staticmethod(lambda states: states)
     """Function from the states of a layer to the inputs of the next."""
     module: Callable[..., nn.RNNBase] | None = None
-    """PyTorch's module of this cell, which holds its weights, and reads it on a GPU; None where there is none. A class
-    with another cell has none, whatever it extends, unless it names one too."""
+    """PyTorch's module for this cell, which holds the weights and reads sequences on a GPU; None if there is none. A
+    subclass that changes the cell does not inherit the module, and has to name one of its own."""
 
     def __init__(
         self,
@@ -113,8 +114,8 @@ class Recurrent(nn.Module):
         return [read_alone(layer, x, stop) for layer, x in pairs]
 
     def initialize(self, layer: AnyLayer) -> None:
-        """Set the weights of one layer and direction at the start. But for `uniform`: Glorot for the input, zero for
-        the bias."""
+        """Initialize the weights of one layer in one direction. Except with `uniform`, input weights are Glorot's and
+        biases are zero."""
         starts = {"identity": nn.init.eye_, "orthogonal": nn.init.orthogonal_, "uniform": lambda gate: gate}
         for gate in recurrent_matrices(layer):
             starts[self.recurrent_init](gate)
@@ -128,25 +129,25 @@ class Recurrent(nn.Module):
 
 
 class Gated(Recurrent):
-    """A recurrent net whose gates decide what a unit keeps of its state, and which can start slow.
+    """A recurrent net whose gates decide how much of its state a unit keeps. Its gates can start slow.
 
-    Where a unit keeps the share f at each step, it forgets within about 1 / (1 - f) steps. With `chrono_steps` above 0
+    A unit that keeps the share f at each step forgets within about 1 / (1 - f) steps. With `chrono_steps` above 0
     (Tallec & Ollivier 2018, "Can recurrent neural networks warp time?", arXiv:1804.11188) the units' memories are
     spread over that many steps: f = σ(b) with b = ln u and u ~ U(1, chrono_steps - 1), so that 1 / (1 - f) = 1 + u is
-    spread evenly from 2 to `chrono_steps`.
+    uniform from 2 to `chrono_steps`.
     """
 
     keeping = ""
-    """Letter of the gate that starts at b, since the unit keeps more the more it is open; empty for none."""
+    """Letter of the gate that starts at b: the more it is open, the more a unit keeps. Empty for none."""
     writing = ""
-    """Letter of the gate that starts at -b, since the unit keeps less the more it is open; empty for none."""
+    """Letter of the gate that starts at -b: the more it is open, the less a unit keeps. Empty for none."""
 
     def __init__(self, input_size: int, *, chrono_steps: int = 0, **shared: Any) -> None:
-        self.chrono_steps = chrono_steps  # before the layers are made, which are initialized with it
+        self.chrono_steps = chrono_steps  # set before the layers are made, since they are initialized with it
         super().__init__(input_size, **shared)
 
     def initialize(self, layer: AnyLayer) -> None:
-        """Initialize like every recurrent net; with chrono initialization these two gates too."""
+        """Initialize like every recurrent net; with chrono initialization, also set these two gates."""
         super().initialize(layer)
         if self.chrono_steps:
             drawn = torch.empty(layer.hidden_size).uniform_(1, self.chrono_steps - 1).log_()
@@ -167,7 +168,8 @@ def gates_of(layer: AnyLayer, rows: Tensor) -> dict[str, Tensor]:
 
 
 def start_gate(layer: AnyLayer, gate: str, bias: Tensor) -> None:
-    """Start the bias of a layer's gate, by its letter, at `bias` `[H]` or `[]`; a gate that is missing has none."""
+    """Initialize the bias of a layer's gate, given by its letter, with `bias` `[H]` or `[]`. Does nothing if the layer
+    lacks the gate."""
     for rows, start in zip(biases(layer), (bias, torch.zeros(())), strict=False):
         found = gates_of(layer, rows)
         if gate in found:
@@ -175,7 +177,7 @@ def start_gate(layer: AnyLayer, gate: str, bias: Tensor) -> None:
 
 
 def recurrent_matrices(layer: AnyLayer) -> tuple[Tensor, ...]:
-    """W_h of one layer, a `[H, H]` matrix for each gate that has one, or each head of it, as views."""
+    """W_h of one layer as views: an `[H, H]` matrix for each gate that has one, or a matrix for each of its heads."""
     if isinstance(layer, HeadedLayer):
         return tuple(layer.weight_heads.detach().flatten(0, 1))
     weights = cast(Tensor | None, layer.weight_hh_l0)
@@ -189,7 +191,7 @@ def biases(layer: AnyLayer) -> list[Tensor]:
 
 
 def reversal(lengths: Tensor, steps: int) -> Tensor:
-    """int64 [B, T]: positions that read each review from its own end; padding stays where it is. Its own inverse."""
+    """int64 [B, T], positions that reverse each review; padding stays in place. The reversal is its own inverse."""
     positions = torch.arange(steps, device=lengths.device).expand(len(lengths), steps)
     mirrored = lengths[:, None] - 1 - positions
     return torch.where(mirrored >= 0, mirrored, positions)
@@ -201,7 +203,8 @@ def reorder(states: Tensor, positions: Tensor) -> Tensor:
 
 
 class _Reordered(torch.autograd.Function):
-    """Whole rows are copied, there and back. `Tensor.gather` takes them number by number, and its gradient adds."""
+    """`reorder`, forward and backward, by copying whole rows. `Tensor.gather` copies number by number, and its gradient
+    adds instead of copying."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, positions: Tensor) -> Tensor:

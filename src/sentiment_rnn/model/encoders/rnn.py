@@ -23,12 +23,12 @@ def relu_step(from_input: Tensor, from_state: Tensor, *_: Tensor) -> Step:
 
 
 def slope_of_tanh(activated: Tensor) -> Tensor:
-    """1 - tanh², by tanh."""
+    """1 - tanh², from the value of tanh."""
     return 1 - activated**2
 
 
 def slope_of_relu(activated: Tensor) -> Tensor:
-    """1 where a unit is live."""
+    """1 where a unit is active, else 0."""
     return (activated > 0).to(activated.dtype)
 
 
@@ -45,9 +45,9 @@ class Rnn(Recurrent):
 class ReluRnn(Recurrent):
     """The vanilla RNN with a rectifier.
 
-    With the identity as its recurrent matrix it is the IRNN of Le et al. (2015, section 3): at the start a state is
-    handed on as it is. They draw the input weights from a normal distribution; here they are Glorot's, as for every
-    encoder.
+    With the identity as its initial recurrent matrix it is the IRNN of Le et al. (2015, section 3): before training, a
+    state is passed on unchanged. They draw the input weights from a normal distribution; here they are Glorot's, as for
+    every encoder.
 
     >>> states = ReluRnn(100, hidden_size=256, recurrent_init="identity")(embedded, lengths)   # [B, T, 256]
     """
@@ -59,7 +59,7 @@ class ReluRnn(Recurrent):
 class Orthogonal(nn.Module):
     """An orthogonal matrix Q exp(A - Aᵀ) `[H, H]`: Q is fixed, and the lower triangle of A is trained from 0.
 
-    PyTorch's own parametrization looks at numbers, which a model that is built without any, to be loaded, has not.
+    PyTorch's own parametrization reads the values of the matrix. A model that is built only to be loaded has none.
     """
 
     base: Tensor
@@ -71,13 +71,13 @@ class Orthogonal(nn.Module):
 
     def forward(self, A: Tensor) -> Tensor:
         """The matrix of A `[H, H]`."""
-        # In bfloat16 it would be orthogonal to two digits.
+        # In bfloat16 the matrix would be orthogonal only to two digits.
         with torch.autocast("cuda" if A.is_cuda else "cpu", enabled=False):
             lower = A.tril(-1)
             return self.base @ torch.matrix_exp(lower - lower.T)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
-        """A of the matrix at the start: 0, with the matrix as Q."""
+        """A of the initial matrix: 0, with the matrix as Q."""
         self.base = weight.detach().clone()
         return torch.zeros_like(weight)
 
@@ -88,7 +88,7 @@ class OrthogonalRnn(Recurrent):
     a gradient and never shrinks it; only the slope of the tanh does.
 
     Raises:
-        ValueError: the recurrent matrix is to start as another than an orthogonal one.
+        ValueError: the initial recurrent matrix is not orthogonal.
 
     >>> states = OrthogonalRnn(100, hidden_size=256)(embedded, lengths)   # [B, T, 256]
     """
@@ -96,7 +96,7 @@ class OrthogonalRnn(Recurrent):
     cell = Rnn.cell
 
     def initialize(self, layer: AnyLayer) -> None:
-        """Start as every vanilla RNN does; then bind the matrix to stay orthogonal."""
+        """Initialize like every vanilla RNN; then constrain the matrix to stay orthogonal."""
         if self.recurrent_init == "uniform" or self.recurrent_gain != 1:
             given = f"recurrent_init={self.recurrent_init}, recurrent_gain={self.recurrent_gain}"
             raise ValueError(f"{given}: expected recurrent_init=orthogonal or identity, and recurrent_gain=1")
@@ -104,5 +104,5 @@ class OrthogonalRnn(Recurrent):
         register_parametrization(layer, "weight_hh_l0", Orthogonal(layer.hidden_size), unsafe=True)
 
     def free_parameters(self) -> tuple[list[nn.Parameter], float]:
-        """A, without decay: it would draw W_h back to its start."""
+        """A, without decay, which would pull W_h back to its initial value."""
         return [one for name, one in self.named_parameters() if "parametrizations" in name], 1.0
