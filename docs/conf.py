@@ -39,6 +39,7 @@ source_suffix = {".md": "markdown", ".ipynb": "markdown"}
 myst_heading_anchors = 4  # GitHub makes one for every heading
 # GitHub shows a link with this scheme as plain text, since the page that it names is on the site alone.
 myst_url_schemes = {"http": None, "https": None, "mailto": None, "site": {"url": "../{{path}}"}}
+suppress_warnings = ["toc.not_included"]  # a protocol is reached from its study's page, not from the sidebar
 smartquotes = False  # they would make –file of --file
 
 html_theme = "furo"
