@@ -114,6 +114,7 @@ NOT_RUN = {
     "hours of work": ("make study", "make studies", "python -m experiments.lab study", "make learning-rate"),
     "the same sweep as one that is run, with other values": (
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm seed", "sentiment-rnn train -m encoder=rnn,lstm",
+        "sentiment-rnn train -m data=generated encoder=rnn,lstm",
         "sentiment-rnn train data=files", "sentiment-rnn train encoder=lstm", "make compare OUTPUT=",
         "sentiment-rnn train data=imdb encoder=lstm pretrained", "sentiment-rnn train data=imdb encoder=gru pooling",
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine precision",
@@ -126,7 +127,7 @@ NOT_RUN = {
         "sentiment-rnn compare mine --tracking-uri",
         "sentiment-rnn train -m data=imdb encoder=rnn,lstm seed=0,1,2 study=mine tracking.uri=",
     ),
-    "the shell's or the scheduler's own": ("source ", "squeue "),
+    "the shell's own": ("source ",),
 }  # fmt: skip
 """Beginnings of commands that nothing runs, by the reason."""
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -322,12 +323,16 @@ def test_a_sweep_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_a_study_that_is_told_to_end_ends_its_sweep_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
-    sweep.write_text("#!/bin/sh\ntrap 'exit 130' TERM\nkill -TERM $PPID\nwhile :; do sleep 0.1; done\n")
+    sweep.write_text("#!/bin/sh\ntrap 'exit 130' TERM\nwhile :; do kill -TERM $PPID; sleep 0.1; done\n")
     sweep.chmod(0o755)
     monkeypatch.setattr(sweeps, "sys", SimpleNamespace(executable=str(sweep)))
     study = make_study(tmp_path)
-    with pytest.raises(UserError, match=r"did not finish \(status 130\)"):
-        train(study, study.sweep("search_20"), "ab12", ["rnn"], [])
+    before = signal.signal(signal.SIGTERM, lambda *_: None)  # for one that comes before the study listens
+    try:
+        with pytest.raises(UserError, match=r"did not finish \(status 130\)"):
+            train(study, study.sweep("search_20"), "ab12", ["rnn"], [])
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_textbook_task_is_measured_by_its_loss_and_that_of_who_remembers_nothing(
