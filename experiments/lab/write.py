@@ -12,7 +12,7 @@ import pandas as pd
 from experiments.lab.findings import Findings, Found, findings_of, own_module
 from experiments.lab.pictures import write_pictures
 from experiments.lab.provenance import OWN, read_provenance
-from experiments.lab.reach import SEARCH, success_interval
+from experiments.lab.reach import SEARCH, DrawnRuns, success_difference, success_interval
 from experiments.lab.reach_findings import DrawnEvidence, share
 from experiments.lab.results import RESULTS, check_correct, read_correct, read_results, values_of
 from experiments.lab.rules import evidence_of
@@ -20,7 +20,7 @@ from experiments.lab.study import Study, all_studies, find_study
 from experiments.lab.summary import judged_claims, learned_table, protocol_table, verdict_table
 from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.plotting import write_folder
-from sentiment_rnn.report.statistics import Interval
+from sentiment_rnn.report.statistics import Interval, bounded
 from sentiment_rnn.report.tables import Table, csv_text, find_block, markdown, replace_block
 
 README, CELLS = "README.md", "docs/cells.md"
@@ -199,6 +199,9 @@ def pages_with_values(root: Path, studies: Sequence[Study]) -> dict[Path, str]:
         search / ARM / LAG                        S(4) of the study `reach`, with its 95 % interval [%]
         share / ARM / LAG                         the same without the interval
         share / ARM / LAG / again                 the same in the replication
+        ahead / ARM / ARM / LAG                   difference of two S(4), first - second, with its 95 % interval
+                                                  [percentage points]
+        networks / ARM / LAG                      networks of the study `reach` that succeed, of all
 
     Raises:
         UserError: a value is of no known kind, or the results do not have it.
@@ -233,16 +236,29 @@ def _values(studies: Sequence[Study]) -> Callable[[Path, str], str]:
         study = by_name["reach"]
         return DrawnEvidence(study, study.protocols["reach"], results("reach"))
 
-    def search(arm: str, lag: str, again: str = "") -> Interval:
+    def drawn(arm: str, lag: str, again: str = "") -> DrawnRuns:
         runs = evidence_of_reach().runs(arm, lag, bool(again))
         if runs is None:
             raise LookupError(f"not all runs of {arm} at {lag} are there")
-        return success_interval(runs, SEARCH)
+        return runs
+
+    def search(*of: str) -> Interval:
+        return success_interval(drawn(*of), SEARCH)
+
+    def ahead(first: str, second: str, lag: str) -> str:
+        difference = success_difference(drawn(first, lag), drawn(second, lag))
+        return bounded(difference, "{:.1f}", " points", factor=100, between=" to ")
+
+    def networks(arm: str, lag: str) -> str:
+        succeeds = drawn(arm, lag).succeeds
+        return f"{succeeds.sum()} of {succeeds.size}"
 
     kinds: dict[str, Callable[..., str]] = {
         "seeds": seeds,
         "accuracy": lambda study, arm: f"{accuracy(study, arm):.1f}",
         "search": lambda arm, lag: share(search(arm, lag)),
+        "ahead": ahead,
+        "networks": networks,
         "share": lambda *of: f"{100 * search(*of).estimate:.0f}",
         "points": lambda study, arm, *other: f"{accuracy(study, arm) - accuracy(*other):.1f}",
     }
