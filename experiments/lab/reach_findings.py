@@ -297,9 +297,8 @@ def starts_slow(arm: str) -> bool:
 
 @styled
 def figure(evidence: DrawnEvidence, own: str = "", lags: Iterable[int] = ()) -> Figure | None:
-    """Picture of encoders by lag: a colour for the probability that a search of four draws succeeds, and the window
-    beside it. Cells whose gates start slow are below the others; in each group, the most successful is on top. None if
-    no arm is complete.
+    """Picture of encoders by lag: a colour for the probability that a search of four draws succeeds. Cells whose gates
+    start slow are below the others; in each group, the most successful is on top. None if no arm is complete.
 
     Args:
         own: an arm of the user, which has a group of its own.
@@ -316,28 +315,24 @@ def figure(evidence: DrawnEvidence, own: str = "", lags: Iterable[int] = ()) -> 
     group_of = {arm: OWN if arm == own else GROUPS[starts_slow(arm)] for arm in arms}
     named = {group: [arm for arm in arms if group_of[arm] == group] for group in (OWN, *GROUPS)}
     rows = [row for group, of in named.items() if of for row in (group, *of)]
-    # As narrow as its labels allow, so that a phone shows two lags.
-    drawn, (axes,) = new_figure(width=1.78 + 0.96 * len(conditions), height=1.9 + 0.33 * len(rows))
+    # As narrow as its labels allow, so that a phone shows three lags.
+    drawn, (axes,) = new_figure(width=1.78 + 0.64 * len(conditions), height=2.0 + 0.33 * len(rows))
     shades = matplotlib.colormaps["Blues"]
     for row, column in itertools.product(range(len(rows)), range(len(conditions))):
         arm, at = rows[row], conditions[column]
         if arm in named:
             continue
-        if not (runs := evidence.runs(arm, at)):
+        if at not in success[arm]:
             axes.text(column, row, "not run", ha="center", va="center", color="#555555", fontsize=8)
             continue
         share = success[arm][at]
         ink = "white" if share > 0.65 else "#222222"
         axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=shades(0.9 * share)))
-        axes.text(
-            column - 0.08, row, f"{100 * share:.0f} %", ha="right", va="center", color=ink, weight="bold", fontsize=9
-        )
-        window = f"{runs.window.sum()} of {len(runs.draws)}"
-        axes.text(column + 0.45, row, window, ha="right", va="center", color=ink, fontsize=7)
+        axes.text(column, row, f"{100 * share:.0f} %", ha="center", va="center", color=ink, weight="bold", fontsize=9)
     mark_rows(axes, [row if row in named else name_in_pictures(evidence, row) for row in rows])
     for tick in axes.get_yticklabels():
         tick.set_fontweight("bold" if tick.get_text() in named else "normal")
-    axes.set_xticks(range(len(conditions)), [f"lag about {at}" for at in conditions])
+    axes.set_xticks(range(len(conditions)), [f"lag about\n{at}" for at in conditions])
     axes.set_xlim(-0.55, len(conditions) - 0.45)
     axes.xaxis.tick_top()
     axes.grid(False)
@@ -347,7 +342,7 @@ def figure(evidence: DrawnEvidence, own: str = "", lags: Iterable[int] = ()) -> 
         f"How often does a search succeed? It tries {SEARCH} random settings of learning rate and clipping, a network "
         "with each, and keeps the best on validation. It succeeds if a second network with that setting is right in "
         f"over {100 * LEARNS:g}\N{NO-BREAK SPACE}% of test reviews. The lag: tokens between the deciding words and the "
-        "end. Small print, another measure: with how many of 32 settings both of two networks are right that often."
+        "end."
     )
-    drawn.suptitle(fill(caption, 27 + 14 * len(conditions)), x=0.01, ha="left", fontsize=8)
+    drawn.suptitle(fill(caption, 27 + 9 * len(conditions)), x=0.01, ha="left", fontsize=8)
     return drawn

@@ -19,7 +19,7 @@ TITLE = "Claims and verdicts, with 95 % intervals"
 NUMBERS = {"most": "seeds that succeed", "learns": "seeds that succeed", "own": "number",
     "reaches": "S(4) [%]", "wider": "window [%]"}  # fmt: skip
 """Titles of a claim's numbers, by the first word of its rule. For other rules, the title is the study's score."""
-LAGS = 50, 100
+LAGS = 50, 100, 200
 """Lags of the study `reach` that are shown."""
 NONE = "–"
 """Text in place of a number that was not measured."""

@@ -100,7 +100,7 @@ def test_the_encoder_is_drawn_above_the_arms_of_the_study(tmp_path: Path, monkey
     assert other == ("GRU", "", "", "100 (63–100)", "32/32")
     picture = (mine.output / "reach.svg").read_text()
     assert (mine.output / "reach.png").stat().st_size > 10_000
-    assert picture.index("lag about 70") < picture.index("lag about 100")
+    assert picture.index("<!-- 70 -->") < picture.index("<!-- 100 -->")
 
 
 def test_the_picture_grows_and_the_time_left_is_reckoned_from_runs_that_were_trained_now(
