@@ -54,14 +54,14 @@ class Row(NamedTuple):
     study: str
     arm: str
     words: str = ""
-    """The arm of its language model."""
+    """The sweep of its language model."""
     seeds: int = SEEDS
     """The row is compared if it has at least so many seeds."""
 
 
 def of_gru(part: str, arm: str) -> Row:
     """The row of a GRU (one seed) that starts from the language model, with one part of the recipe changed."""
-    return Row(f"GRU, {part}", "best", arm, "gru_words", seeds=1)
+    return Row(f"GRU, {part}", "best", arm, "pretrained_words_gru", seeds=1)
 
 
 def linear(what: str) -> Row:
@@ -82,18 +82,18 @@ ROWS = {
     "gru": Row("GRU, last state", "imdb", "gru", seeds=10),
     "gru_two_way": Row("GRU, two directions", "imdb", "gru_mean_max_two_way", seeds=10),
     "lstm": Row("LSTM, two directions", "imdb", "lstm_mean_max_two_way", seeds=10),
-    "rnn_pretrained": Row("RNN, pretrained", "best", "rnn_pretrained_512", "rnn_words"),
-    "rnn_last": Row("RNN, pretrained, last state", "best", "rnn_last", "rnn_words"),
-    "gru_pretrained": Row("GRU, pretrained", "best", "gru_pretrained_512", "gru_words"),
-    "gru_last": Row("GRU, pretrained, last state", "best", "gru_last", "gru_words"),
+    "rnn_pretrained": Row("RNN, pretrained", "best", "rnn_pretrained_512", "pretrained_words_rnn"),
+    "rnn_last": Row("RNN, pretrained, last state", "best", "rnn_last", "pretrained_words_rnn"),
+    "gru_pretrained": Row("GRU, pretrained", "best", "gru_pretrained_512", "pretrained_words_gru"),
+    "gru_last": Row("GRU, pretrained, last state", "best", "gru_last", "pretrained_words_gru"),
     "gru_no_embedding_dropout": of_gru("no dropout on embeddings", "gru_no_embedding_dropout"),
     "gru_no_head_dropout": of_gru("no dropout before the head", "gru_no_head_dropout"),
     "gru_one_rate": of_gru("one rate", "gru_one_rate"),
     "gru_weight_dropout": of_gru("weight dropout", "gru_weight_dropout"),
     "gru_averaged": of_gru("averaged", "gru_averaged"),
     "gru_unfrozen": of_gru("unfrozen from the top", "gru_unfrozen"),
-    "lstm_pretrained": Row("LSTM, pretrained", "best", "lstm_pretrained_512", "lstm_words"),
-    "lstm_last": Row("LSTM, pretrained, last state", "best", "lstm_last", "lstm_words"),
+    "lstm_pretrained": Row("LSTM, pretrained", "best", "lstm_pretrained_512", "pretrained_words_lstm"),
+    "lstm_last": Row("LSTM, pretrained, last state", "best", "lstm_last", "pretrained_words_lstm"),
 }
 COMPARED = {
     "lstm": ("lstm_pretrained", "lstm"),
@@ -203,7 +203,7 @@ def command_of(row: Row, study: Study, runs: Mapping[Key, Correct]) -> str:
     own = dict.fromkeys(sweep for sweep, arm, *_ in runs if arm == row.arm)
     if not own.keys() <= sweeps.keys():
         return COMMAND.format(study=row.study, of="protocols", names=",".join(own))
-    first = [name for name, sweep in sweeps.items() if row.words in sweep.arms]
+    first = [row.words] if row.words else []
     first += dict.fromkeys(search for name in own for search in sweeps[name].rates)
     return COMMAND.format(study=row.study, of="sweeps", names=",".join([*first, *own]))
 
@@ -242,8 +242,9 @@ def whole_table(
         row, share = ROWS[name], of.mean(0)
         numbers = [of_run(row, rows, metric) / unit for metric, unit in UNITS.items()]
         accurate = [percent(clustered(share[some], films[some]), unit="") for some in (slice(None), others)]
+        perplexity = mean_of(rows[rows.sweep == row.words], "perplexity")
         lines.append((
-            row.label, *(told(number, ".3g") for number in (mean_of(row.words, rows, "perplexity"), *numbers)),
+            row.label, *(told(number, ".3g") for number in (perplexity, *numbers)),
             str(len(of)), told(validation_of(row, rows), ".1f"), *accurate, commands[name],
         ))  # fmt: skip
     columns = (
@@ -264,15 +265,15 @@ def validation_of(row: Row, rows: pd.DataFrame) -> float:
     return 100 * float(own[own.metric.isin(["best_accuracy", "accuracy"])].value.mean())
 
 
-def mean_of(arm: str, rows: pd.DataFrame, metric: str) -> float:
-    """Mean of a measure over the runs of an arm; NaN where it was not measured."""
-    return float(rows[(rows.arm == arm) & (rows.metric == metric)].value.mean())
+def mean_of(rows: pd.DataFrame, metric: str) -> float:
+    """Mean of a measure; NaN where it was not measured."""
+    return float(rows[rows.metric == metric].value.mean())
 
 
 def of_run(row: Row, rows: pd.DataFrame, metric: str) -> float:
     """A cost of a run of a row; what its language model reads and takes is added."""
-    own = mean_of(row.arm, rows, metric)
-    return own + mean_of(row.words, rows, metric) if row.words and metric != WEIGHTS else own
+    own = mean_of(rows[rows.arm == row.arm], metric)
+    return own + mean_of(rows[rows.sweep == row.words], metric) if row.words and metric != WEIGHTS else own
 
 
 def verdict(claim: str, right: Mapping[str, np.ndarray], films: np.ndarray) -> Verdict | None:

@@ -1,21 +1,162 @@
-"""A GRU from a language model together with n-grams, as `make best` trains it, by `protocols/2026-12-04_together.md`."""
+"""A GRU from a language model together with n-grams, as `make best` trains it, by `protocols/2026-12-04_together.md`.
 
-from collections.abc import Sequence
+The unit is a language model with its classifier. An interval is over these and over films.
+"""
 
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 import pandas as pd
+import torch
 
-from experiments.lab.findings import Findings
-from experiments.lab.rules import Evidence
-from experiments.lab.study import Protocol, Study
-from experiments.lab.sweeps import Measured
+from experiments.best.pretrained import FILMS, IN_TRAIN, costs_of
+from experiments.lab.findings import Findings, mean_of
+from experiments.lab.results import Correct, Key, read_correct, values_of
+from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged
+from experiments.lab.statistics import points, repeated
+from experiments.lab.study import Protocol, Study, find_study
+from experiments.lab.sweeps import Measured, reviews_digest, trained_runs
+from sentiment_rnn.inference.package import Package, read_package
+from sentiment_rnn.inference.predictions import calibrate, is_correct
+from sentiment_rnn.inference.predictor import Predictor
+from sentiment_rnn.report.statistics import percent
+from sentiment_rnn.report.tables import Table
+from sentiment_rnn.tasks.job import job_of
+from sentiment_rnn.tasks.reviews import ReviewJob
+from sentiment_rnn.tracking.models import DATA, fetch_run_model
+from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
+
+WORDS, ARM, SWEEP = "together_words", "gru_together", "together"
+NETWORK, NGRAMS, TOGETHER = "network", "n-grams", ""
+"""Conditions at which a run is tested: each part alone, and both."""
+PARTS = {NETWORK: (1.0, 0.0), NGRAMS: (0.0, 1.0)}
+"""Factors of the logits of the network and of the n-grams that leave only one of them."""
+LINEAR = "linear"
+"""The linear classifier of the protocol `linear` that a network alone is compared with."""
+PUBLISHED: Key = ("linear", "NB logistic, words, pairs and triples, as published", "", 0)
+"""The run of `LINEAR`. It draws nothing, so it counts as the same in each repetition."""
+LABELS = {NETWORK: "GRU from a language model", NGRAMS: "n-grams", TOGETHER: "both together", LINEAR: PUBLISHED[1]}
+
+
+class Compared(NamedTuple):
+    """The comparison of a claim."""
+
+    first: str
+    """A condition of the runs."""
+    second: str
+    """Another, or `LINEAR`."""
+    margin: float = 0.0
+
+
+COMPARED = {
+    "network": Compared(TOGETHER, NETWORK),
+    "ngrams": Compared(TOGETHER, NGRAMS, 0.01),
+    "published": Compared(NETWORK, LINEAR),
+}
+"""Comparisons by claim."""
 
 
 def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
-    """Written before the classifiers are trained, after the language models."""
-    raise NotImplementedError
+    """Costs of all runs, and the accuracy of each part of the classifiers alone."""
+    found = Measured()
+    for sweep in protocol.sweeps:
+        for run in trained_runs(store, sweep.name, overrides):
+            at = sweep.name, protocol.name, sweep.arms[0]
+            found.rows += [(*at, "", run.seed, None, "train", *cost) for cost in costs_of(run)]
+            if sweep.compared:
+                for condition, split, right in answers_of_parts(run, store):
+                    row = *at, condition, run.seed, None, split, "accuracy", float(right.mean())
+                    found.rows.append(row)
+                    if split == "test":
+                        every = np.full(len(right), True)
+                        digest = reviews_digest(run.predictions, every)
+                        found.correct[sweep.name, sweep.arms[0], condition, run.seed] = Correct(right, digest)
+    return found
+
+
+def answers_of_parts(run: RecordedRun, store: Store) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Condition, split, and bool [N], which of its reviews each part alone classifies correctly."""
+    job = job_of(run.config)
+    assert isinstance(job, ReviewJob)
+    splits = job.data.corpus.splits
+    with tempfile.TemporaryDirectory() as folder:
+        package = read_package(fetch_run_model(store, run.run_id, Path(folder)) / DATA)
+        for condition, factors in PARTS.items():
+            for split in ("validation", "test"):
+                logits = logits_with(package, factors).logits_of(splits[split])
+                yield condition, split, is_correct(calibrate(logits, 1.0), splits[split].labels)
+
+
+def logits_with(package: Package, factors: tuple[float, float]) -> Predictor:
+    """A predictor of a model whose parts have these factors."""
+    assert package.model.ngrams is not None
+    package.model.ngrams.mix.copy_(torch.tensor(factors))
+    return Predictor(package)
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """Empty until the runs have been measured."""
-    return Findings()
+    """The verdicts, the accuracy of each part and of both, and a row for each run. Empty unless all runs are there."""
+    study, rows = evidence.study, table[table.protocol == evidence.protocol.name]
+    runs, seeds = read_correct(study.output), study.sweep(SWEEP).seeds
+    keys = {condition: [(SWEEP, ARM, condition, seed) for seed in seeds] for condition in (*PARTS, TOGETHER)}
+    keys[LINEAR] = [PUBLISHED] * len(seeds)
+    if any(key not in runs for of in keys.values() for key in of):
+        return Findings()
+    films = np.load(find_study("imdb").folder / FILMS)
+    right = {condition: np.array([runs[key].right for key in of], float) for condition, of in keys.items()}
+    others = np.setdiff1d(np.arange(len(films)), double := np.load(study.output / IN_TRAIN))
+    validation = values_of(rows, "accuracy", "validation") | {
+        (ARM, TOGETHER): values_of(rows, "best_accuracy", "validation")[ARM, TOGETHER]
+    }
+    lines = [
+        (
+            label,
+            mean_of(100 * value for value in validation[ARM, condition].values()) if condition != LINEAR else "",
+            *(percent(repeated(right[condition][:, some], films[some]), unit="") for some in (slice(None), others)),
+        )
+        for condition, label in LABELS.items()
+    ]
+    title = (
+        f"Accuracy [%], mean of {len(seeds)} language models; on validation with the standard deviation over them, on "
+        "test with 95 % intervals over language models and films"
+    )
+    columns = ("model", "validation", "test", f"without {len(double)} reviews in train")
+    tables = {"accuracy": Table(title, columns, lines), "runs": table_of_runs(rows, right, validation, seeds)}
+    return Findings(tables, {claim: verdict(of, right, films) for claim, of in COMPARED.items()})
+
+
+def table_of_runs(
+    rows: pd.DataFrame,
+    right: Mapping[str, np.ndarray],
+    validation: Mapping[tuple[str, str], Mapping[int, float]],
+    seeds: Sequence[int],
+) -> Table:
+    """A line for each run: its language model, minutes, and accuracies."""
+    perplexity = values_of(rows, "perplexity", "validation")["gru_words", ""]
+    minutes = [values_of(rows, "minutes", "train")[arm, ""] for arm in ("gru_words", ARM)]
+    shown = *PARTS, TOGETHER
+    lines = [
+        (
+            str(seed), f"{perplexity[seed]:.1f}", *(f"{of[seed]:.1f}" for of in minutes),
+            *(f"{100 * validation[ARM, condition][seed]:.2f}" for condition in shown),
+            *(f"{100 * right[condition][place].mean():.2f}" for condition in shown),
+        )
+        for place, seed in enumerate(seeds)
+    ]  # fmt: skip
+    parts = [f"{split}, {LABELS[condition]}" for split in ("validation", "test") for condition in shown]
+    columns = ("seed", "perplexity", "minutes of the language model", "minutes of the classifier", *parts)
+    return Table("Each run; accuracies [%]", columns, lines)
+
+
+def verdict(compared: Compared, right: Mapping[str, np.ndarray], films: np.ndarray) -> Verdict:
+    """The verdict on the difference of two rows, review by review, over runs and films."""
+    first, other = (right[condition] for condition in (compared.first, compared.second))
+    difference = repeated(first - other, films)
+    label, against = (LABELS[condition] for condition in (compared.first, compared.second))
+    accuracies = [percent(repeated(of, films)) for of in (first, other)]
+    numbers = Numbers("", label, accuracies[0], against, accuracies[1], points(difference))
+    return Verdict(judged(above(difference, compared.margin)), (numbers,))

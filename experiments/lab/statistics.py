@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.special import betaincinv as beta_quantile
 from scipy.special import ndtri as normal_quantile
+from scipy.special import stdtrit as t_quantile
 from scipy.stats import binomtest, fisher_exact
 
 from sentiment_rnn.report.statistics import Interval, Values, bounded, t_interval
@@ -36,10 +37,32 @@ def clustered(values: np.ndarray, clusters: np.ndarray) -> Interval:
         values: float [N].
         clusters: int [N].
     """
-    mean = float(values.mean())
-    sums = np.bincount(clusters, values - mean)
-    error = np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()) / len(values)
-    margin = float(normal_quantile(1 - 0.025) * error)
+    mean, margin = float(values.mean()), float(normal_quantile(0.975)) * clustered_error(values, clusters)
+    return Interval(mean, mean - margin, mean + margin)
+
+
+def clustered_error(values: np.ndarray, clusters: np.ndarray) -> float:
+    """Standard error of the mean of values in clusters, by the sandwich estimator."""
+    sums = np.bincount(clusters, values - values.mean())
+    return float(np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()) / len(values))
+
+
+def repeated(values: np.ndarray, clusters: np.ndarray) -> Interval:
+    """Mean with its 95 % interval where repetitions and clusters could both have been others.
+
+    The squared error is that over repetitions plus that over clusters, and its degrees of freedom are Satterthwaite's
+    (1946). A single row has no interval.
+
+    Args:
+        values: float [R, N], a row for each repetition.
+        clusters: int [N].
+    """
+    mean, repetitions, number = float(values.mean()), len(values), clusters.max() + 1
+    if repetitions == 1:
+        return Interval(mean, math.nan, math.nan)
+    over = values.mean(1).var(ddof=1) / repetitions, clustered_error(values.mean(0), clusters) ** 2
+    freedom = sum(over) ** 2 / (over[0] ** 2 / (repetitions - 1) + over[1] ** 2 / (number - 1)) if any(over) else 1.0
+    margin = float(t_quantile(freedom, 0.975)) * math.sqrt(sum(over))
     return Interval(mean, mean - margin, mean + margin)
 
 

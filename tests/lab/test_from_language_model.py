@@ -72,8 +72,7 @@ def test_every_claim_and_every_row_is_one_of_the_declared() -> None:
     own = {row.arm: row.words for row in ROWS.values() if row.study == "best" and row.arm not in CLASSIFIERS}
     assert own.keys() == {arm for sweep in sweeps for arm in sweep.arms}
     for arm, words in own.items():
-        start = STUDY.arms[arm].settings["pretrained"]
-        assert (list(STUDY.sweep(start).arms) if start else [""]) == [words]
+        assert (STUDY.arms[arm].settings["pretrained"] or "") == words
 
 
 def test_a_run_is_measured_with_its_minutes_and_tokens_and_the_texts_that_are_in_train(

@@ -13,6 +13,7 @@ from experiments.lab.statistics import (
     clopper_pearson,
     clustered,
     holm,
+    repeated,
     share_difference,
 )
 from sentiment_rnn.report.statistics import Interval
@@ -78,3 +79,22 @@ def test_holm_is_bonferroni_on_every_set_of_comparisons_that_holds_one(p_values:
         sets = [s for size in range(1, len(p_values) + 1) for s in combinations(everything, size) if name in s]
         expected = max(min(1.0, len(s) * min(p_values[i] for i in s)) for s in sets)
         assert adjusted[name] == pytest.approx(expected)
+
+
+def test_the_interval_over_repetitions_and_films_covers_the_mean_of_both() -> None:
+    """Three repetitions, which differ about as much as films do: so neither part alone would be enough."""
+    draw, found, narrow = np.random.default_rng(0), [], []
+    films = np.repeat(np.arange(100), 5)
+    for _ in range(600):
+        of_film, of_run = draw.normal(0, 0.3, 100)[films], draw.normal(0, 0.05, (3, 1))
+        values = 0.5 + of_run + of_film + draw.normal(0, 0.1, (3, 500))
+        found.append(repeated(values, films))
+        narrow.append(clustered(values.mean(0), films))
+    assert coverage(found, 0.5) == pytest.approx(0.95, abs=0.03)
+    assert coverage(narrow, 0.5) < 0.9
+
+
+def test_repetitions_that_are_equal_leave_the_interval_over_films() -> None:
+    films, values = np.repeat(np.arange(2000), 2), np.random.default_rng(1).normal(size=4000)
+    assert repeated(np.stack([values] * 3), films) == pytest.approx(clustered(values, films), abs=1e-4)
+    assert np.isnan(repeated(values[None], films)[1:]).all()
