@@ -332,7 +332,9 @@ def figure(evidence: DrawnEvidence, own: str = "", lags: Iterable[int] = ()) -> 
     mark_rows(axes, [row if row in named else name_in_pictures(evidence, row) for row in rows])
     for tick in axes.get_yticklabels():
         tick.set_fontweight("bold" if tick.get_text() in named else "normal")
-    axes.set_xticks(range(len(conditions)), [f"lag about\n{at}" for at in conditions])
+    axes.set_xticks(range(len(conditions)), conditions)
+    axes.set_xlabel("lag of about … tokens", fontsize=8.5)
+    axes.xaxis.set_label_position("top")
     axes.set_xlim(-0.55, len(conditions) - 0.45)
     axes.xaxis.tick_top()
     axes.grid(False)

@@ -27,11 +27,8 @@ PARITY = "parity over 40 steps, tested over 160"
 """A condition of the study `capacity`."""
 AT_LAST_STATE = "real_text", "new_cells"
 """Protocols of IMDb with encoders that are read at their last state."""
-SEARCHED = (
-    f"Searches of {SEARCH} draws that succeed [%], with 95 % intervals over draws, and the window: draws with which "
-    "both seeds succeed"
-)
-COLUMNS = ("encoder", *(name for lag in LAGS for name in (f"searches, lag {lag}", "window")), "IMDb [%]")
+SEARCHED = f"Searches of {SEARCH} draws that succeed [%], with 95 % intervals over draws"
+COLUMNS = ("encoder", *(f"lag {lag}" for lag in LAGS), "IMDb [%]")
 
 
 class Judged(NamedTuple):
@@ -155,7 +152,7 @@ def counted(evidence: Evidence | None, arm: str, condition: str) -> str:
 
 
 def rows_of_arms(findings: Iterable[Found]) -> dict[str, tuple[str, ...]]:
-    """A row for each arm of the study `reach`: successful searches and the window at each lag, and IMDb."""
+    """A row for each arm of the study `reach`: successful searches at each lag, and IMDb."""
     studies = {study.name: (study, found) for study, found in findings}
     (reach, searched), (_, imdb) = studies["reach"], studies["imdb"]
     drawn = searched["reach"].drawn
@@ -165,8 +162,7 @@ def rows_of_arms(findings: Iterable[Found]) -> dict[str, tuple[str, ...]]:
         cells: list[str] = []
         for lag in LAGS:
             runs = drawn.runs(name, str(lag)) if drawn else None
-            window = f"{runs.window.sum()}/{len(runs.draws)}" if runs else NONE
-            cells += [share(success_interval(runs, SEARCH)) if runs else NONE, window]
+            cells.append(share(success_interval(runs, SEARCH)) if runs else NONE)
         scores = next((scores for of in on_imdb if of and (scores := of.whole(name, ""))), None)
         rows[name] = (arm.label, *cells, worst_to_best(scores) if scores else NONE)
     return rows
