@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy.stats import ttest_ind
 
+from experiments.lab.figures import label_ends
 from experiments.lab.findings import Findings
 from experiments.lab.results import Correct, Key, read_correct, read_results
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged
@@ -20,6 +22,7 @@ from sentiment_rnn.config.run import ReviewConfig
 from sentiment_rnn.config.store import run_config
 from sentiment_rnn.data.review import Review
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.plotting import GUIDE, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import percent
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.names import PARAMETERS
@@ -39,6 +42,11 @@ IN_TRAIN = "in_train.npy"
 """Positions of the test reviews whose text is also in train: int [K]."""
 SEEDS = 3
 """Least number of seeds with which a network is compared."""
+PUBLISHED = {"LSTM, adversarial, published": 94.09, "LSTM, forward and backward, published": 95.4}
+"""Test accuracies [%] by IMDb's texts alone (Miyato et al. 2017, table 2) and by general text too (Howard & Ruder
+2018)."""
+LEVELS = "bag", "triples_published"
+"""Rows without minutes that the figure shows as levels."""
 PARTS = "recipe"
 """The protocol of arms with one part of the recipe changed; their rows are on its own page."""
 ON_OTHER_PAGES = ("words", "pairs", "triples", "shuffled", "words_published")
@@ -86,6 +94,7 @@ ROWS = {
     "rnn_last": Row("RNN, pretrained, last state", "best", "rnn_last", "pretrained_words_rnn"),
     "gru_pretrained": Row("GRU, pretrained", "best", "gru_pretrained_512", "pretrained_words_gru"),
     "gru_last": Row("GRU, pretrained, last state", "best", "gru_last", "pretrained_words_gru"),
+    "gru_together": Row("GRU, pretrained, with n-grams", "best", "gru_together", "together_words"),
     "gru_no_embedding_dropout": of_gru("no dropout on embeddings", "gru_no_embedding_dropout"),
     "gru_no_head_dropout": of_gru("no dropout before the head", "gru_no_head_dropout"),
     "gru_one_rate": of_gru("one rate", "gru_one_rate"),
@@ -170,6 +179,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     return Findings(
         {"accuracy": best_table(shown, right, rows, films), "rows": whole_table(right, rows, films, double, commands)},
         verdicts,
+        {"minutes": minutes_figure({name: whole[name] for name in shown}, rows, films)},
     )
 
 
@@ -192,8 +202,8 @@ def planned_seeds(study: Study) -> dict[str, tuple[int, ...]]:
 
 
 def seeds_of(arm: str, runs: Mapping[Key, Correct]) -> np.ndarray:
-    """bool [seeds, N], which test reviews each run of an arm classifies correctly."""
-    return np.array([of.right for (_, of_run, *_), of in runs.items() if of_run == arm])
+    """bool [seeds, N], which test reviews each run of an arm classifies correctly; without tests of a part alone."""
+    return np.array([of.right for (_, of_run, condition, _), of in runs.items() if of_run == arm and not condition])
 
 
 def command_of(row: Row, study: Study, runs: Mapping[Key, Correct]) -> str:
@@ -242,16 +252,41 @@ def whole_table(
         row, share = ROWS[name], of.mean(0)
         numbers = [of_run(row, rows, metric) / unit for metric, unit in UNITS.items()]
         accurate = [percent(clustered(share[some], films[some]), unit="") for some in (slice(None), others)]
-        perplexity = mean_of(rows[rows.sweep == row.words], "perplexity")
+        of_words = rows[rows.sweep == row.words]
+        perplexity, models = mean_of(of_words, "perplexity"), of_words.seed.nunique()
         lines.append((
             row.label, *(told(number, ".3g") for number in (perplexity, *numbers)),
-            str(len(of)), told(validation_of(row, rows), ".1f"), *accurate, commands[name],
+            str(models or ""), str(len(of)), told(validation_of(row, rows), ".1f"), *accurate, commands[name],
         ))  # fmt: skip
     columns = (
-        "model", "perplexity", "weights [millions]", "tokens [millions]", "minutes", "seeds", "validation [%]",
+        "model", "perplexity", "weights [millions]", "tokens [millions]", "minutes", "language models", "seeds",
+        "validation [%]",
         "test [%]", f"without {len(double)} reviews in train [%]", "command",
     )  # fmt: skip
     return Table("What trains each row, and what it takes", columns, lines)
+
+
+@styled
+def minutes_figure(right: Mapping[str, np.ndarray], rows: pd.DataFrame, films: np.ndarray) -> Figure:
+    """Test accuracy by minutes of training, with the language model; and levels to compare with."""
+    figure, (axes,) = new_figure(height=3.9)
+    styles, drawn = find_study("best").arms, []
+    for name, of in right.items():
+        if not np.isnan(minutes := of_run(ROWS[name], rows, MINUTES)):
+            share, low, high = 100 * np.array(clustered(of.mean(0), films))
+            style = styles[ROWS[name].arm]
+            axes.vlines(minutes, low, high, color=style.color, alpha=0.4, linewidth=2.5)
+            drawn += axes.plot(
+                minutes, share, line_of(style.encoder)["marker"], color=style.color, label=ROWS[name].label
+            )
+    levels = {ROWS[name].label: 100 * float(right[name].mean()) for name in LEVELS if name in right}
+    for label, level in (levels | PUBLISHED).items():
+        axes.axhline(level, **GUIDE)
+        axes.annotate(f"{label} {level:.1f}", (0.5, level), va="bottom", fontsize="small", color="#555555")
+    axes.set(xlim=(0, None), ylim=(87, 96.5), xlabel="minutes of training on 2 cores, with the language model")
+    axes.set_title("Test accuracy on IMDb [%]; bars: 95 % intervals over films", fontsize="medium", fontweight="normal")
+    label_ends(figure, axes, drawn)
+    return figure
 
 
 def told(number: float, form: str) -> str:

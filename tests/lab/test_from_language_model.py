@@ -67,7 +67,7 @@ def test_linear_classifiers_are_judged_over_films_alone() -> None:
 def test_every_claim_and_every_row_is_one_of_the_declared() -> None:
     names = "pretrained", "linear"
     assert [claim.id for name in names for claim in STUDY.protocol(name).claims] == list(COMPARED)
-    protocols = [STUDY.protocol(name) for name in ("pretrained", "recipe")]
+    protocols = [STUDY.protocol(name) for name in ("pretrained", "recipe", "together")]
     sweeps = [sweep for protocol in protocols for sweep in protocol.sweeps if sweep.compared and not sweep.rates]
     own = {row.arm: row.words for row in ROWS.values() if row.study == "best" and row.arm not in CLASSIFIERS}
     assert own.keys() == {arm for sweep in sweeps for arm in sweep.arms}
