@@ -202,8 +202,8 @@ def planned_seeds(study: Study) -> dict[str, tuple[int, ...]]:
 
 
 def seeds_of(arm: str, runs: Mapping[Key, Correct]) -> np.ndarray:
-    """bool [seeds, N], which test reviews each run of an arm classifies correctly; without tests of a part alone."""
-    return np.array([of.right for (_, of_run, condition, _), of in runs.items() if of_run == arm and not condition])
+    """bool [seeds, N], which test reviews each run of an arm classifies correctly."""
+    return np.array([of.right for (_, of_run, *_), of in runs.items() if of_run == arm])
 
 
 def command_of(row: Row, study: Study, runs: Mapping[Key, Correct]) -> str:

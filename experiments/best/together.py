@@ -30,9 +30,9 @@ from sentiment_rnn.tracking.models import DATA, fetch_run_model
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
 
-WORDS, ARM, SWEEP = "together_words", "gru_together", "together"
-NETWORK, NGRAMS, TOGETHER = "network", "n-grams", ""
-"""Conditions at which a run is tested: each part alone, and both."""
+SWEEP, TOGETHER = "together", "gru_together"
+NETWORK, NGRAMS = f"{TOGETHER}_network", f"{TOGETHER}_ngrams"
+"""Arms in the results that are a part of a run alone."""
 PARTS = {NETWORK: (1.0, 0.0), NGRAMS: (0.0, 1.0)}
 """Factors of the logits of the network and of the n-grams that leave only one of them."""
 LINEAR = "linear"
@@ -46,7 +46,7 @@ class Compared(NamedTuple):
     """The comparison of a claim."""
 
     first: str
-    """A condition of the runs."""
+    """`TOGETHER` or a part."""
     second: str
     """Another, or `LINEAR`."""
     margin: float = 0.0
@@ -65,30 +65,29 @@ def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[
     found = Measured()
     for sweep in protocol.sweeps:
         for run in trained_runs(store, sweep.name, overrides):
-            at = sweep.name, protocol.name, sweep.arms[0]
-            found.rows += [(*at, "", run.seed, None, "train", *cost) for cost in costs_of(run)]
-            if sweep.compared:
-                for condition, split, right in answers_of_parts(run, store):
-                    row = *at, condition, run.seed, None, split, "accuracy", float(right.mean())
-                    found.rows.append(row)
-                    if split == "test":
-                        every = np.full(len(right), True)
-                        digest = reviews_digest(run.predictions, every)
-                        found.correct[sweep.name, sweep.arms[0], condition, run.seed] = Correct(right, digest)
+            at = sweep.name, protocol.name
+            found.rows += [(*at, sweep.arms[0], "", run.seed, None, "train", *cost) for cost in costs_of(run)]
+            if not sweep.compared:
+                continue
+            digest = reviews_digest(run.predictions, np.full(len(run.predictions.labels), True))
+            for part, split, right in answers_of_parts(run, store):
+                found.rows.append((*at, part, "", run.seed, None, split, "accuracy", float(right.mean())))
+                if split == "test":
+                    found.correct[sweep.name, part, "", run.seed] = Correct(right, digest)
     return found
 
 
 def answers_of_parts(run: RecordedRun, store: Store) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Condition, split, and bool [N], which of its reviews each part alone classifies correctly."""
+    """Part, split, and bool [N], which of its reviews that part alone classifies correctly."""
     job = job_of(run.config)
     assert isinstance(job, ReviewJob)
     splits = job.data.corpus.splits
     with tempfile.TemporaryDirectory() as folder:
         package = read_package(fetch_run_model(store, run.run_id, Path(folder)) / DATA)
-        for condition, factors in PARTS.items():
+        for part, factors in PARTS.items():
             for split in ("validation", "test"):
                 logits = logits_with(package, factors).logits_of(splits[split])
-                yield condition, split, is_correct(calibrate(logits, 1.0), splits[split].labels)
+                yield part, split, is_correct(calibrate(logits, 1.0), splits[split].labels)
 
 
 def logits_with(package: Package, factors: tuple[float, float]) -> Predictor:
@@ -102,23 +101,21 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     """The verdicts, the accuracy of each part and of both, and a row for each run. Empty unless all runs are there."""
     study, rows = evidence.study, table[table.protocol == evidence.protocol.name]
     runs, seeds = read_correct(study.output), study.sweep(SWEEP).seeds
-    keys = {condition: [(SWEEP, ARM, condition, seed) for seed in seeds] for condition in (*PARTS, TOGETHER)}
+    keys = {arm: [(SWEEP, arm, "", seed) for seed in seeds] for arm in (*PARTS, TOGETHER)}
     keys[LINEAR] = [PUBLISHED] * len(seeds)
     if any(key not in runs for of in keys.values() for key in of):
         return Findings()
     films = np.load(find_study("imdb").folder / FILMS)
-    right = {condition: np.array([runs[key].right for key in of], float) for condition, of in keys.items()}
+    right = {arm: np.array([runs[key].right for key in of], float) for arm, of in keys.items()}
     others = np.setdiff1d(np.arange(len(films)), double := np.load(study.output / IN_TRAIN))
-    validation = values_of(rows, "accuracy", "validation") | {
-        (ARM, TOGETHER): values_of(rows, "best_accuracy", "validation")[ARM, TOGETHER]
-    }
+    validation = values_of(rows, "accuracy", "validation") | values_of(rows, "best_accuracy", "validation")
     lines = [
         (
             label,
-            mean_of(100 * value for value in validation[ARM, condition].values()) if condition != LINEAR else "",
-            *(percent(repeated(right[condition][:, some], films[some]), unit="") for some in (slice(None), others)),
+            mean_of(100 * value for value in validation[arm, ""].values()) if arm != LINEAR else "",
+            *(percent(repeated(right[arm][:, some], films[some]), unit="") for some in (slice(None), others)),
         )
-        for condition, label in LABELS.items()
+        for arm, label in LABELS.items()
     ]
     title = (
         f"Accuracy [%], mean of {len(seeds)} language models; on validation with the standard deviation over them, on "
@@ -137,26 +134,26 @@ def table_of_runs(
 ) -> Table:
     """A line for each run: its language model, minutes, and accuracies."""
     perplexity = values_of(rows, "perplexity", "validation")["gru_words", ""]
-    minutes = [values_of(rows, "minutes", "train")[arm, ""] for arm in ("gru_words", ARM)]
+    minutes = [values_of(rows, "minutes", "train")[arm, ""] for arm in ("gru_words", TOGETHER)]
     shown = *PARTS, TOGETHER
     lines = [
         (
             str(seed), f"{perplexity[seed]:.1f}", *(f"{of[seed]:.1f}" for of in minutes),
-            *(f"{100 * validation[ARM, condition][seed]:.2f}" for condition in shown),
-            *(f"{100 * right[condition][place].mean():.2f}" for condition in shown),
+            *(f"{100 * validation[arm, ''][seed]:.2f}" for arm in shown),
+            *(f"{100 * right[arm][place].mean():.2f}" for arm in shown),
         )
         for place, seed in enumerate(seeds)
     ]  # fmt: skip
-    parts = [f"{split}, {LABELS[condition]}" for split in ("validation", "test") for condition in shown]
+    parts = [f"{split}, {LABELS[arm]}" for split in ("validation", "test") for arm in shown]
     columns = ("seed", "perplexity", "minutes of the language model", "minutes of the classifier", *parts)
     return Table("Each run; accuracies [%]", columns, lines)
 
 
 def verdict(compared: Compared, right: Mapping[str, np.ndarray], films: np.ndarray) -> Verdict:
     """The verdict on the difference of two rows, review by review, over runs and films."""
-    first, other = (right[condition] for condition in (compared.first, compared.second))
+    first, other = (right[arm] for arm in (compared.first, compared.second))
     difference = repeated(first - other, films)
-    label, against = (LABELS[condition] for condition in (compared.first, compared.second))
+    label, against = (LABELS[arm] for arm in (compared.first, compared.second))
     accuracies = [percent(repeated(of, films)) for of in (first, other)]
     numbers = Numbers("", label, accuracies[0], against, accuracies[1], points(difference))
     return Verdict(judged(above(difference, compared.margin)), (numbers,))

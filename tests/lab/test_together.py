@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.best import together
-from experiments.best.together import ARM, COMPARED, LABELS, LINEAR, NETWORK, NGRAMS, PUBLISHED, SWEEP, TOGETHER
+from experiments.best.together import COMPARED, LABELS, LINEAR, NETWORK, NGRAMS, PUBLISHED, SWEEP, TOGETHER
 from experiments.lab.results import Correct, correct_file, rows_of
 from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, Evidence
 from experiments.lab.study import find_study
@@ -29,7 +29,7 @@ def test_each_part_of_a_run_is_tested_alone(tmp_path: Path) -> None:
     train(config, [])
     store = open_store(config.tracking)
     run = RecordedRun(store, last_run(tmp_path)[1])
-    right = {(condition, split): found for condition, split, found in together.answers_of_parts(run, store)}
+    right = {(part, split): found for part, split, found in together.answers_of_parts(run, store)}
     assert right.keys() == {(part, split) for part in (NETWORK, NGRAMS) for split in ("validation", "test")}
     package = read_package(fetch_run_model(store, run.run_id, tmp_path / "model") / DATA)
     assert package.model.ngrams is not None
@@ -70,18 +70,18 @@ def test_nothing_is_judged_before_all_runs_are_there(tmp_path: Path, monkeypatch
     monkeypatch.setattr(together, "find_study", lambda _: replace(STUDY, folder=tmp_path))
     evidence = Evidence(study, study.protocol("together"), rows_of("best", []), {}, {}, {})
     runs = {PUBLISHED: Correct(np.arange(100) < 91, "digest")}
-    at, rows = ("together", ARM), []
+    rows: list[tuple[object, ...]] = []
     for seed, share in enumerate((93, 94, 95)):
         rows.append(("together_words", "together", "gru_words", "", seed, None, "validation", "perplexity", 70.0))
         rows += [
             (sweep, "together", arm, "", seed, None, "train", "minutes", 3.0)
-            for sweep, arm in (("together_words", "gru_words"), at)
+            for sweep, arm in (("together_words", "gru_words"), (SWEEP, TOGETHER))
         ]
         for part, less in ((TOGETHER, 0), (NETWORK, 1), (NGRAMS, 5)):
             name = "best_accuracy" if part == TOGETHER else "accuracy"
-            rows.append((SWEEP, "together", ARM, part, seed, None, "validation", name, share / 100))
+            rows.append((SWEEP, "together", part, "", seed, None, "validation", name, share / 100))
             assert not together.findings(evidence, rows_of("best", rows)).verdicts
-            runs[SWEEP, ARM, part, seed] = Correct(np.arange(100) < share - less, "digest")
+            runs[SWEEP, part, "", seed] = Correct(np.arange(100) < share - less, "digest")
             (tmp_path / "correct.npz").write_bytes(correct_file(runs))
     found = together.findings(evidence, rows_of("best", rows))
     assert list(found.verdicts) == [claim.id for claim in study.protocol("together").claims] == list(COMPARED)
