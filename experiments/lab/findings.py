@@ -45,7 +45,7 @@ def findings_of(study: Study, protocol: Protocol, table: pd.DataFrame) -> Findin
     evidence, own = evidence_of(study, protocol, table), own_module(study, protocol)
     found: Findings = own.findings(evidence, table) if own else Findings()
     searches = search_tables(study, protocol, table)
-    if not evidence.scores and not found.verdicts:
+    if not (evidence.scores or found.verdicts or found.tables):
         return Findings(searches, evidence=evidence)
     verdicts = verdicts_of(evidence) | dict(found.verdicts)
     check_shown(protocol)
