@@ -15,20 +15,15 @@ from experiments.lab.findings import Findings
 from experiments.lab.results import Correct, Key, read_correct, read_results
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged
 from experiments.lab.statistics import LEVEL, clustered, points
-from experiments.lab.study import Protocol, Study, find_study
-from experiments.lab.sweeps import Measured, trained_runs
-from sentiment_rnn.config.loading import source_of
-from sentiment_rnn.config.run import ReviewConfig
-from sentiment_rnn.config.store import run_config
+from experiments.lab.study import Study, Sweep, find_study
+from experiments.lab.sweeps import Measured
 from sentiment_rnn.data.review import Review
-from sentiment_rnn.errors import UserError
 from sentiment_rnn.report.plotting import GUIDE, line_of, new_figure, styled
 from sentiment_rnn.report.statistics import percent
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tracking.names import PARAMETERS
 from sentiment_rnn.tracking.results import RecordedRun
 from sentiment_rnn.tracking.store import Store
-from sentiment_rnn.tracking.sweeps import find_sweep
 
 WEIGHTS, MINUTES, TOKENS = "weights", "minutes", "tokens"
 """Costs of a run: number of trained weights, minutes of training, and tokens that it read."""
@@ -119,25 +114,10 @@ COMMAND = "python -m experiments.lab study {study} --{of} {names} --output runs/
 """Command that trains a row again."""
 
 
-def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
-    """Weights, minutes and tokens of the runs in a store; for the protocol `pretrained` also the test reviews that are
-    in train."""
-    found = Measured()
-    for sweep in protocol.sweeps:
-        try:
-            find_sweep(store, sweep.name, finished=True)
-        except UserError:
-            continue  # not in this store: the sweep was measured before
-        arms = {study.arms[arm].encoder: arm for arm in sweep.arms}
-        for run in trained_runs(store, sweep.name, overrides):
-            at = sweep.name, protocol.name, arms[run.encoder], "", run.seed, None
-            found.rows += [(*at, "train", *cost) for cost in costs_of(run)]
-    if protocol.name != "pretrained":
-        return found
-    config: ReviewConfig = run_config("data=imdb", *overrides)
-    reviews = source_of(config.data).read()
-    found.files[IN_TRAIN] = in_train(reviews)
-    return found
+def measure_run(study: Study, sweep: Sweep, arm: str, run: RecordedRun, store: Store) -> Measured:
+    """Weights, minutes and tokens of a run."""
+    at = sweep.name, sweep.protocol, arm, "", run.seed, None
+    return Measured([(*at, "train", *cost) for cost in costs_of(run)])
 
 
 def in_train(reviews: Mapping[str, Sequence[Review]]) -> bytes:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from experiments.best.pretrained import measure as measure  # weights, minutes and tokens of each run
+from experiments.best.pretrained import measure_run as measure_run  # weights, minutes and tokens of each run
 from experiments.lab.findings import Findings
 from experiments.lab.results import values_of
 from experiments.lab.rules import Evidence

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from experiments.best.pretrained import FILMS, IN_TRAIN, costs_of
+from experiments.best import pretrained
+from experiments.best.pretrained import FILMS, IN_TRAIN
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.results import Correct, Key, read_correct, values_of
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged
 from experiments.lab.statistics import points, repeated
-from experiments.lab.study import Protocol, Study, find_study
-from experiments.lab.sweeps import Measured, reviews_digest, trained_runs
+from experiments.lab.study import Study, Sweep, find_study
+from experiments.lab.sweeps import Measured, reviews_digest
 from sentiment_rnn.inference.package import Package, read_package
 from sentiment_rnn.inference.predictions import calibrate, is_correct
 from sentiment_rnn.inference.predictor import Predictor
@@ -60,20 +61,16 @@ COMPARED = {
 """Comparisons by claim."""
 
 
-def measure(study: Study, protocol: Protocol, store: Store, overrides: Sequence[str] = ()) -> Measured:
-    """Costs of all runs, and the accuracy of each part of the classifiers alone."""
-    found = Measured()
-    for sweep in protocol.sweeps:
-        for run in trained_runs(store, sweep.name, overrides):
-            at = sweep.name, protocol.name
-            found.rows += [(*at, sweep.arms[0], "", run.seed, None, "train", *cost) for cost in costs_of(run)]
-            if not sweep.compared:
-                continue
-            digest = reviews_digest(run.predictions, np.full(len(run.predictions.labels), True))
-            for part, split, right in answers_of_parts(run, store):
-                found.rows.append((*at, part, "", run.seed, None, split, "accuracy", float(right.mean())))
-                if split == "test":
-                    found.correct[sweep.name, part, "", run.seed] = Correct(right, digest)
+def measure_run(study: Study, sweep: Sweep, arm: str, run: RecordedRun, store: Store) -> Measured:
+    """Costs of a run, and of a classifier the accuracy of each part alone."""
+    found = pretrained.measure_run(study, sweep, arm, run, store)
+    if not sweep.compared:
+        return found
+    digest = reviews_digest(run.predictions, np.full(len(run.predictions.labels), True))
+    for part, split, right in answers_of_parts(run, store):
+        found.rows.append((sweep.name, sweep.protocol, part, "", run.seed, None, split, "accuracy", right.mean()))
+        if split == "test":
+            found.correct[sweep.name, part, "", run.seed] = Correct(right, digest)
     return found
 
 

@@ -74,7 +74,11 @@ def check_shown(protocol: Protocol) -> None:
 
 
 def own_module(study: Study, protocol: Protocol) -> Any:
-    """A protocol's own module, with `measure(…)` and `findings(evidence, table)`; None if it has none."""
+    """A protocol's own module; None if it has none.
+
+    It has `findings(evidence, table)`. It may have `measure_run(…)`, which measures each run when its sweep has
+    finished, and `measure(…)`, which measures what needs all sweeps of the protocol.
+    """
     if not protocol.own:
         return None
     path = study.folder / f"{protocol.own}.py"

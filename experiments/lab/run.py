@@ -127,7 +127,8 @@ def run_sweep(
     if arms:
         train(study, sweep, protocol.digest + CHANGED * bool(changing(overrides)), arms, overrides)
         store = open_store(tracking)
-        add(study, protocol, measured(study, sweep, store), provenance_of(store, sweep.name))
+        own = getattr(own_module(study, protocol), "measure_run", None)
+        add(study, protocol, measured(study, sweep, store, own), provenance_of(store, sweep.name))
 
 
 def freeze(study: Study, protocol: Protocol) -> None:

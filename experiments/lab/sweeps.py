@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,10 @@ class Measured:
     rows: list[Row] = field(default_factory=list)
     correct: dict[Key, Correct] = field(default_factory=dict)
     files: dict[str, str | bytes] = field(default_factory=dict)
+
+
+MeasureRun = Callable[[Study, Sweep, str, RecordedRun, Store], Measured]
+"""Measures the run of an arm, given by its name. It may give rows and runs, but no files."""
 
 
 def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overrides: Sequence[str]) -> None:
@@ -137,8 +141,12 @@ def trainable(study: Study, sweep: Sweep, overrides: Sequence[str]) -> list[str]
     return [arm for arm in asked if chosen[arm] is not None]
 
 
-def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
-    """Measurements of the runs of a finished sweep; raises `UserError` if it has not finished."""
+def measured(study: Study, sweep: Sweep, store: Store, own: MeasureRun | None = None) -> Measured:
+    """Measurements of the runs of a finished sweep, and those of the protocol's own (`own`).
+
+    Raises:
+        UserError: the sweep has not finished.
+    """
     arm_of = {study.arms[arm].encoder: arm for arm in sweep.arms}
     found = Measured()
     every = results_of(store, find_sweep(store, sweep.name, finished=True), diverged=True)
@@ -156,6 +164,10 @@ def measured(study: Study, sweep: Sweep, store: Store) -> Measured:
                 found.correct[sweep.name, arm, condition, run.seed] = correct
                 row = sweep.name, sweep.protocol, arm, condition, run.seed, None
                 found.rows.append((*row, "test", "accuracy", float(correct.right.mean())))
+        if own:
+            more = own(study, sweep, arm, run, store)
+            found.rows += more.rows
+            found.correct |= more.correct
     return found
 
 

@@ -8,17 +8,11 @@ import pytest
 
 from experiments.best import pretrained
 from experiments.best.linear import CLASSIFIERS
-from experiments.best.pretrained import (
-    COMPARED,
-    IN_TRAIN,
-    ROWS,
-    verdict,
-)
+from experiments.best.pretrained import COMPARED, ROWS, verdict
 from experiments.lab.results import rows_of
 from experiments.lab.rules import FAILS, HOLDS, UNDECIDED, Verdict
 from experiments.lab.study import find_study
 from sentiment_rnn.data.review import Review
-from sentiment_rnn.errors import UserError
 
 STUDY = find_study("best")
 FILMS = np.arange(1000)
@@ -75,40 +69,20 @@ def test_every_claim_and_every_row_is_one_of_the_declared() -> None:
         assert (STUDY.arms[arm].settings["pretrained"] or "") == words
 
 
-def test_a_run_is_measured_with_its_minutes_and_tokens_and_the_texts_that_are_in_train(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_run_is_measured_with_its_weights_minutes_and_tokens() -> None:
     curves = {"train/epoch_seconds": [60.0, 30.0], "train/tokens_per_second": [10.0, 20.0]}
+    run = SimpleNamespace(seed=2, metrics={"parameters": 7.0}, curve=lambda name: ([1, 2], curves[name]))
+    found = pretrained.measure_run(STUDY, STUDY.sweep("pretrained_gru"), "gru_pretrained_512", run, SimpleNamespace())  # type: ignore[arg-type]
+    table = rows_of("best", found.rows)
+    assert set(zip(table.sweep, table.protocol, table.arm, table.seed, strict=True)) == {
+        ("pretrained_gru", "pretrained", "gru_pretrained_512", 2)
+    }
+    assert dict(zip(table.metric, table.value, strict=True)) == {"weights": 7, "minutes": 1.5, "tokens": 1200}
 
-    def runs_of(_: object, sweep: str, __: object) -> list[SimpleNamespace]:
-        encoders = [STUDY.arms[arm].encoder for arm in STUDY.sweep(sweep).arms]
-        shared = {"seed": 0, "metrics": {"parameters": 7.0}, "curve": lambda name: ([1, 2], curves[name])}
-        return [SimpleNamespace(encoder=encoder, **shared) for encoder in encoders]
 
+def test_test_reviews_whose_text_is_in_train_or_validation_are_found() -> None:
     reviews = {
         split: [Review(text, 0, 0, "", f"{split}/{place}") for place, text in enumerate(texts)]
         for split, texts in {"train": ["good", "bad"], "validation": ["fine"], "test": ["dull", "fine", "bad"]}.items()
     }
-
-    def found(_: object, sweep: str, finished: bool) -> None:
-        if sweep == "pretrained_words_gru":
-            raise UserError("measured before, from another store")
-
-    monkeypatch.setattr(pretrained, "find_sweep", found)
-    monkeypatch.setattr(pretrained, "trained_runs", runs_of)
-    monkeypatch.setattr(pretrained, "source_of", lambda _: SimpleNamespace(read=lambda: reviews))
-    protocol = STUDY.protocol("pretrained")
-    measured = pretrained.measure(STUDY, protocol, SimpleNamespace())  # type: ignore[arg-type]
-    table = rows_of("best", measured.rows)
-    assert set(zip(table.sweep, table.arm, strict=True)) == {
-        (sweep.name, arm) for sweep in protocol.sweeps for arm in sweep.arms if sweep.name != "pretrained_words_gru"
-    }
-    assert {metric: table.value[table.metric == metric].iloc[0] for metric in ("weights", "minutes", "tokens")} == {
-        "weights": 7, "minutes": 1.5, "tokens": 1200,
-    }  # fmt: skip
-    content = measured.files[IN_TRAIN]
-    assert isinstance(content, bytes)
-    assert np.load(io.BytesIO(content)).tolist() == [1, 2]
-    others = pretrained.measure(STUDY, STUDY.protocol("recipe"), SimpleNamespace())  # type: ignore[arg-type]
-    assert others.rows
-    assert not others.files, "which texts are in train was measured with the first"
+    assert np.load(io.BytesIO(pretrained.in_train(reviews))).tolist() == [1, 2]

@@ -111,7 +111,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str], list[st
     monkeypatch.setattr(run_module, "train", train)
     monkeypatch.setattr(run_module, "open_store", lambda *_, **__: None)
     monkeypatch.setattr(run_module, "trainable", lambda _, sweep, __: list(sweep.arms) if sweep.draws else ["lstm"])
-    monkeypatch.setattr(run_module, "measured", lambda _, sweep, __: found({0: 0.9}, sweep.name))
+    monkeypatch.setattr(run_module, "measured", lambda _, sweep, *__: found({0: 0.9}, sweep.name))
     monkeypatch.setattr(run_module, "provenance_of", lambda _, sweep: trained(sweep, [0]))
     return found_runs
 

@@ -20,11 +20,12 @@ from made_studies import make_study, search_rows
 from omegaconf import open_dict
 
 from experiments.lab import sweeps
-from experiments.lab.results import check_correct, results_csv, rows_of, values_of
+from experiments.lab.results import Correct, check_correct, results_csv, rows_of, values_of
 from experiments.lab.run import is_measured
 from experiments.lab.study import ENCODERS, Study, Sweep, all_studies
 from experiments.lab.sweeps import (
     CHANGED,
+    Measured,
     learning_time,
     measured,
     overrides_of,
@@ -227,6 +228,21 @@ def test_a_run_is_measured_by_arm_and_seed_with_its_rate_its_steps_and_its_bits(
     assert values_of(table, "learning_rate", "train")["rnn", "20"] == {0: 0.001, 1: 0.001}
     assert set(table.protocol) == {"first"}
     check_correct(table, found.correct, tmp_path)
+
+
+def test_a_protocol_measures_each_run_of_its_own_arms_with_the_sweep(give_runs: Any, tmp_path: Path) -> None:
+    study = make_study(tmp_path)
+    right = {"predictions": predictions_of([1, 0], 20), "metrics": {"val/best_accuracy": 0.6}}
+    give_runs(make_result("lstm", seed=3, **right), make_result("rnn", seed=4, **right))
+
+    def own(_: Study, sweep: Sweep, arm: str, run: Any, __: Any) -> Measured:
+        correct = {(sweep.name, f"{arm}_part", "20", run.seed): Correct(np.array([True, False]), "digest")}
+        return Measured([(sweep.name, "first", arm, "20", run.seed, None, "train", "minutes", 7.0)], correct)
+
+    found = measured(study, study.sweep("learn_20"), STORE, own)
+    minutes = values_of(rows_of("made", found.rows), "minutes", "train")
+    assert minutes == {("rnn", "20"): {4: 7.0}, ("lstm", "20"): {3: 7.0}}
+    assert [key[1] for key in found.correct] == ["rnn", "rnn_part", "lstm", "lstm_part"]
 
 
 def test_a_compared_seed_that_diverged_is_left_out_and_named(
