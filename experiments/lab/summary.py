@@ -25,7 +25,7 @@ NONE = "–"
 """Text in place of a number that was not measured."""
 PARITY = "parity over 40 steps, tested over 160"
 """A condition of the study `capacity`."""
-AT_LAST_STATE = "real_text", "new_cells"
+AT_LAST_STATE = "real_text", "new_cells", "slow_gates"
 """Protocols of IMDb with encoders that are read at their last state."""
 SEARCHED = f"Searches of {SEARCH} draws that succeed [%], with 95 % intervals over draws"
 COLUMNS = ("encoder", *(f"lag {lag}" for lag in LAGS), "IMDb [%]")
