@@ -34,8 +34,8 @@ from sentiment_rnn.tracking.store import Store
 SWEEP, TOGETHER = "together", "gru_together"
 NETWORK, NGRAMS = f"{TOGETHER}_network", f"{TOGETHER}_ngrams"
 """Arms in the results that are a part of a run alone."""
-PARTS = {NETWORK: (1.0, 0.0), NGRAMS: (0.0, 1.0)}
-"""Factors of the logits of the network and of the n-grams that leave only one of them."""
+FACTORS = {"network": (1.0, 0.0), "ngrams": (0.0, 1.0)}
+"""By part: factors of the logits of the network and of the n-grams that leave only this part."""
 LINEAR = "linear"
 """The linear classifier of the protocol `linear` that a network alone is compared with."""
 PUBLISHED: Key = ("linear", "NB logistic, words, pairs and triples, as published", "", 0)
@@ -68,9 +68,10 @@ def measure_run(study: Study, sweep: Sweep, arm: str, run: RecordedRun, store: S
         return found
     digest = reviews_digest(run.predictions, np.full(len(run.predictions.labels), True))
     for part, split, right in answers_of_parts(run, store):
-        found.rows.append((sweep.name, sweep.protocol, part, "", run.seed, None, split, "accuracy", right.mean()))
+        of_part = f"{arm}_{part}"
+        found.rows.append((sweep.name, sweep.protocol, of_part, "", run.seed, None, split, "accuracy", right.mean()))
         if split == "test":
-            found.correct[sweep.name, part, "", run.seed] = Correct(right, digest)
+            found.correct[sweep.name, of_part, "", run.seed] = Correct(right, digest)
     return found
 
 
@@ -81,7 +82,7 @@ def answers_of_parts(run: RecordedRun, store: Store) -> Iterator[tuple[str, str,
     splits = job.data.corpus.splits
     with tempfile.TemporaryDirectory() as folder:
         package = read_package(fetch_run_model(store, run.run_id, Path(folder)) / DATA)
-        for part, factors in PARTS.items():
+        for part, factors in FACTORS.items():
             for split in ("validation", "test"):
                 logits = logits_with(package, factors).logits_of(splits[split])
                 yield part, split, is_correct(calibrate(logits, 1.0), splits[split].labels)
@@ -98,7 +99,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     """The verdicts, the accuracy of each part and of both, and a row for each run. Empty unless all runs are there."""
     study, rows = evidence.study, table[table.protocol == evidence.protocol.name]
     runs, seeds = read_correct(study.output), study.sweep(SWEEP).seeds
-    keys = {arm: [(SWEEP, arm, "", seed) for seed in seeds] for arm in (*PARTS, TOGETHER)}
+    keys = {arm: [(SWEEP, arm, "", seed) for seed in seeds] for arm in (NETWORK, NGRAMS, TOGETHER)}
     keys[LINEAR] = [PUBLISHED] * len(seeds)
     if any(key not in runs for of in keys.values() for key in of):
         return Findings()
@@ -132,7 +133,7 @@ def table_of_runs(
     """A line for each run: its language model, minutes, and accuracies."""
     perplexity = values_of(rows, "perplexity", "validation")["gru_words", ""]
     minutes = [values_of(rows, "minutes", "train")[arm, ""] for arm in ("gru_words", TOGETHER)]
-    shown = *PARTS, TOGETHER
+    shown = NETWORK, NGRAMS, TOGETHER
     lines = [
         (
             str(seed), f"{perplexity[seed]:.1f}", *(f"{of[seed]:.1f}" for of in minutes),

@@ -30,7 +30,7 @@ def test_each_part_of_a_run_is_tested_alone(tmp_path: Path) -> None:
     store = open_store(config.tracking)
     run = RecordedRun(store, last_run(tmp_path)[1])
     right = {(part, split): found for part, split, found in together.answers_of_parts(run, store)}
-    assert right.keys() == {(part, split) for part in (NETWORK, NGRAMS) for split in ("validation", "test")}
+    assert right.keys() == {(part, split) for part in ("network", "ngrams") for split in ("validation", "test")}
     package = read_package(fetch_run_model(store, run.run_id, tmp_path / "model") / DATA)
     assert package.model.ngrams is not None
     factors, tested = package.model.ngrams.mix.tolist(), run.predictions
@@ -38,9 +38,9 @@ def test_each_part_of_a_run_is_tested_alone(tmp_path: Path) -> None:
     assert isinstance(job, ReviewJob)
     logits = {
         part: together.logits_with(package, alone).logits_of(job.data.corpus.splits["test"]).numpy()
-        for part, alone in together.PARTS.items()
+        for part, alone in together.FACTORS.items()
     }
-    assert factors[0] * logits[NETWORK] + factors[1] * logits[NGRAMS] == pytest.approx(tested.logits, abs=1e-4)
+    assert factors[0] * logits["network"] + factors[1] * logits["ngrams"] == pytest.approx(tested.logits, abs=1e-4)
     for part, alone in logits.items():
         assert (right[part, "test"] == ((alone > 0) == (tested.labels == 1))).all()
 
