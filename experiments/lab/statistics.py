@@ -2,7 +2,7 @@
 correction for multiple tests."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -57,12 +57,37 @@ def repeated(values: np.ndarray, clusters: np.ndarray) -> Interval:
         values: float [R, N], a row for each repetition.
         clusters: int [N].
     """
-    mean, repetitions, number = float(values.mean()), len(values), clusters.max() + 1
-    if repetitions == 1:
-        return Interval(mean, math.nan, math.nan)
-    over = values.mean(1).var(ddof=1) / repetitions, clustered_error(values.mean(0), clusters) ** 2
-    freedom = sum(over) ** 2 / (over[0] ** 2 / (repetitions - 1) + over[1] ** 2 / (number - 1)) if any(over) else 1.0
-    margin = float(t_quantile(freedom, 0.975)) * math.sqrt(sum(over))
+    if len(values) == 1:
+        return Interval(float(values.mean()), math.nan, math.nan)
+    return satterthwaite(values.mean(0), clusters, [values])
+
+
+def repeated_difference(first: np.ndarray, second: np.ndarray, clusters: np.ndarray) -> Interval:
+    """Difference of two means, first - second, with its 95 % interval where repetitions of each, independent of each
+    other, and clusters could have been others. A single row draws nothing, and adds no error.
+
+    Args:
+        first, second: float [R, N] and [S, N], a row for each repetition.
+        clusters: int [N].
+    """
+    drawn = [values for values in (first, second) if len(values) > 1]
+    return satterthwaite(first.mean(0) - second.mean(0), clusters, drawn)
+
+
+def satterthwaite(values: np.ndarray, clusters: np.ndarray, drawn: Sequence[np.ndarray]) -> Interval:
+    """Mean of values in clusters with a 95 % interval, whose squared error is that over clusters plus those over the
+    repetitions in `drawn`. Its degrees of freedom are Satterthwaite's (1946).
+
+    Args:
+        values: float [N].
+        clusters: int [N].
+        drawn: float [R, N] for each part that was repeated.
+    """
+    errors = [(clustered_error(values, clusters) ** 2, int(clusters.max()))]
+    errors += [(rows.mean(1).var(ddof=1) / len(rows), len(rows) - 1) for rows in drawn]
+    squared, mean = sum(error for error, _ in errors), float(values.mean())
+    freedom = squared**2 / sum(error**2 / of for error, of in errors) if squared else 1.0
+    margin = float(t_quantile(freedom, 0.975)) * math.sqrt(squared)
     return Interval(mean, mean - margin, mean + margin)
 
 

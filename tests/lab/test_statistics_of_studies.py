@@ -14,6 +14,7 @@ from experiments.lab.statistics import (
     clustered,
     holm,
     repeated,
+    repeated_difference,
     share_difference,
 )
 from sentiment_rnn.report.statistics import Interval
@@ -98,3 +99,21 @@ def test_repetitions_that_are_equal_leave_the_interval_over_films() -> None:
     films, values = np.repeat(np.arange(2000), 2), np.random.default_rng(1).normal(size=4000)
     assert repeated(np.stack([values] * 3), films) == pytest.approx(clustered(values, films), abs=1e-4)
     assert np.isnan(repeated(values[None], films)[1:]).all()
+
+
+def test_a_difference_of_independent_repetitions_is_held_about_as_often_as_its_interval_says() -> None:
+    draw, films, found = np.random.default_rng(0), np.repeat(np.arange(300), 2), []
+    for _ in range(300):
+        of_films = np.repeat(draw.normal(size=300), 2)
+        first, second = (
+            center + spread * draw.normal(size=(3, 1)) + 0.3 * of_films * sign + draw.normal(size=(3, 600))
+            for center, spread, sign in ((0.5, 0.1, 1), (0.2, 0.02, -1))
+        )
+        found.append(repeated_difference(first, second, films))
+    assert coverage(found, 0.3) == pytest.approx(0.95, abs=0.03)
+
+
+def test_what_draws_nothing_adds_no_error_to_a_difference() -> None:
+    draw, films = np.random.default_rng(2), np.arange(500)
+    first, second = draw.normal(size=(3, 500)), draw.normal(size=(1, 500))
+    assert repeated_difference(first, second, films) == pytest.approx(repeated(first - second, films))
