@@ -82,12 +82,11 @@ Right = Mapping[str, np.ndarray]
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     """The verdicts on claims whose runs are all there, and a line for each row that is. Empty without a run of the
     protocol's own."""
-    folder, own = evidence.study.output, {sweep.name for sweep in evidence.protocol.sweeps}
-    right = right_of(read_correct(folder))
+    own, right = {sweep.name for sweep in evidence.protocol.sweeps}, right_of(read_correct(evidence.study.output))
     if not any(ROWS[name].sweep in own for name in right.keys() & ROWS.keys()):
         return Findings()
     films = np.load(find_study("imdb").folder / FILMS)
-    others = np.setdiff1d(np.arange(len(films)), double := np.load(folder / IN_TRAIN))
+    others = np.setdiff1d(np.arange(len(films)), double := np.load(evidence.study.folder / IN_TRAIN))
     lines = [line(name, of, table, films, others) for name, of in right.items()]
     columns = ("model", "perplexity", "minutes", "validation", "test", f"without {len(double)} reviews in train")
     title = (

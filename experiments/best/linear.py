@@ -142,7 +142,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     rows = table[table.protocol == evidence.protocol.name]
     costs, validation = values_of(rows, "C", "train"), values_of(rows, "accuracy", "validation")
     runs, films = read_correct(evidence.study.output), np.load(find_study("imdb").folder / FILMS)
-    others = np.setdiff1d(np.arange(len(films)), double := np.load(evidence.study.output / IN_TRAIN))
+    others = np.setdiff1d(np.arange(len(films)), double := np.load(evidence.study.folder / IN_TRAIN))
     chosen = {name: f"{100 * by_seed[0]:.1f}" for (name, _), by_seed in validation.items()}
     lines = []
     for name, _ in costs:

@@ -34,7 +34,8 @@ FILMS = "films.npy"
 WORTH = 0.01
 """Difference in accuracy from which a row counts as better."""
 IN_TRAIN = "in_train.npy"
-"""Positions of the test reviews whose text is also in train: int [K]."""
+"""Positions of the test reviews whose text is also in train, in the folder of the study `best`: uint16 [K]. They are
+found with the measurements of the protocol `linear`."""
 SEEDS = 3
 """Least number of seeds with which a network is compared."""
 PUBLISHED = {"LSTM, adversarial, published": 94.09, "LSTM, forward and backward, published": 95.4}
@@ -142,7 +143,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     studies = {"best": evidence.study, "imdb": find_study("imdb")}
     folders = {name: study.output for name, study in studies.items()}
     own = evidence.protocol.name
-    if own == "pretrained" and not (folders["best"] / IN_TRAIN).is_file():
+    if own == "pretrained" and not evidence.scores:
         return Findings()
     runs = {name: planned_answers(study) for name, study in studies.items()}
     right = {name: of for name, row in ROWS.items() if len(of := seeds_of(row.arm, runs[row.study]))}
@@ -159,7 +160,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
     if own == PARTS:
         return Findings({"parts": best_table(of_parts, right, rows, films)} if of_parts else {}, verdicts)
     shown = [name for name in whole if name not in (*of_parts, *ON_OTHER_PAGES)]
-    double = np.load(folders["best"] / IN_TRAIN)
+    double = np.load(evidence.study.folder / IN_TRAIN)
     commands = {name: command_of(ROWS[name], studies[ROWS[name].study], runs[ROWS[name].study]) for name in right}
     return Findings(
         {

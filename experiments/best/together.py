@@ -105,7 +105,7 @@ def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
         return Findings()
     films = np.load(find_study("imdb").folder / FILMS)
     right = {arm: np.array([runs[key].right for key in of], float) for arm, of in keys.items()}
-    others = np.setdiff1d(np.arange(len(films)), double := np.load(study.output / IN_TRAIN))
+    others = np.setdiff1d(np.arange(len(films)), double := np.load(study.folder / IN_TRAIN))
     validation = values_of(rows, "accuracy", "validation") | values_of(rows, "best_accuracy", "validation")
     lines = [
         (

@@ -71,7 +71,7 @@ def test_what_is_there_has_a_line_and_only_whole_comparisons_a_verdict(
     np.save(tmp_path / cells.FILMS, FILMS)
     np.save(tmp_path / cells.IN_TRAIN, np.array([3]))
     monkeypatch.setattr(cells, "find_study", lambda _: replace(STUDY, folder=tmp_path))
-    evidence = Evidence(replace(STUDY, output=tmp_path), PROTOCOL, rows_of("best", []), {}, {}, {})
+    evidence = Evidence(replace(STUDY, folder=tmp_path, output=tmp_path), PROTOCOL, rows_of("best", []), {}, {}, {})
     runs, measures = {PUBLISHED: Correct(right(0.91)[0] > 0, "digest")}, []
     for name, share in (("GRU", 0.93), ("GRU, n-grams", 0.94), ("LSTM", 0.9), ("LSTM, n-grams", 0.92)):
         row = ROWS[name]

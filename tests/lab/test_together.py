@@ -66,7 +66,7 @@ def test_a_difference_must_exceed_the_spread_of_language_models(
 def test_nothing_is_judged_before_all_runs_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(tmp_path / together.FILMS, np.arange(100))
     np.save(tmp_path / together.IN_TRAIN, np.array([3]))
-    study = replace(STUDY, output=tmp_path)
+    study = replace(STUDY, folder=tmp_path, output=tmp_path)
     monkeypatch.setattr(together, "find_study", lambda _: replace(STUDY, folder=tmp_path))
     evidence = Evidence(study, study.protocol("together"), rows_of("best", []), {}, {}, {})
     runs = {PUBLISHED: Correct(np.arange(100) < 91, "digest")}
