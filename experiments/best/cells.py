@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from experiments.best.pretrained import FILMS, IN_TRAIN, MINUTES
-from experiments.best.together import PUBLISHED
+from experiments.best.together import LINEAR, PUBLISHED, numbers_of
 from experiments.best.together import measure_run as measure_run  # costs, and the accuracy of each part alone
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.results import Correct, Key, read_correct, values_of
-from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged
-from experiments.lab.statistics import points, repeated, repeated_difference
+from experiments.lab.rules import Evidence, Verdict, above, judged
+from experiments.lab.statistics import repeated, repeated_difference
 from experiments.lab.study import find_study
 from sentiment_rnn.report.statistics import Interval, percent
 from sentiment_rnn.report.tables import Table
@@ -50,8 +50,6 @@ ROWS = (
     | rows_of("LSTM", "cells_lstm_together", "lstm_together", "cells_lstm_words_2")
     | rows_of("GRU", "together", "gru_together", "together_words")
 )
-LINEAR = "linear"
-"""The linear classifier, whose one run draws nothing."""
 LABELS = {name: row.label for name, row in ROWS.items()} | {LINEAR: PUBLISHED[1]}
 
 
@@ -109,7 +107,7 @@ def right_of(runs: Mapping[Key, Correct]) -> Right:
 
 def line(name: str, right: np.ndarray, table: pd.DataFrame, films: np.ndarray, others: np.ndarray) -> tuple[str, ...]:
     """A line of the table."""
-    tested = (accuracy(right[:, some], films[some]) for some in (slice(None), others))
+    tested = (percent(repeated(right[:, some], films[some]), unit="") for some in (slice(None), others))
     if name == LINEAR:
         return (LABELS[name], "", "", "", *tested)
     row = ROWS[name]
@@ -125,10 +123,9 @@ def verdict(pairs: Sequence[Compared], right: Right, films: np.ndarray) -> Verdi
     """The verdict on a claim with these comparisons."""
     differences = [difference(pair, right, films) for pair in pairs]
     numbers = tuple(
-        Numbers("", LABELS[pair.first], accuracy(right[pair.first], films), LABELS[pair.second],
-                accuracy(right[pair.second], films), points(found))
+        numbers_of(LABELS[pair.first], right[pair.first], LABELS[pair.second], right[pair.second], found, films)
         for pair, found in zip(pairs, differences, strict=True)
-    )  # fmt: skip
+    )
     parts = (above(found, pair.margin) for pair, found in zip(pairs, differences, strict=True))
     return Verdict(judged(*parts), numbers)
 
@@ -137,8 +134,3 @@ def difference(pair: Compared, right: Right, films: np.ndarray) -> Interval:
     """The difference of two rows with its interval."""
     first, second = right[pair.first], right[pair.second]
     return repeated(first - second, films) if pair.same_runs else repeated_difference(first, second, films)
-
-
-def accuracy(right: np.ndarray, films: np.ndarray) -> str:
-    """An accuracy with its interval [%]."""
-    return percent(repeated(right, films), unit="")

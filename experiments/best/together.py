@@ -23,7 +23,7 @@ from experiments.lab.sweeps import Measured, reviews_digest
 from sentiment_rnn.inference.package import Package, read_package
 from sentiment_rnn.inference.predictions import calibrate, is_correct
 from sentiment_rnn.inference.predictor import Predictor
-from sentiment_rnn.report.statistics import percent
+from sentiment_rnn.report.statistics import Interval, percent
 from sentiment_rnn.report.tables import Table
 from sentiment_rnn.tasks.job import job_of
 from sentiment_rnn.tasks.reviews import ReviewJob
@@ -151,7 +151,17 @@ def verdict(compared: Compared, right: Mapping[str, np.ndarray], films: np.ndarr
     """The verdict on the difference of two rows, review by review, over runs and films."""
     first, other = (right[arm] for arm in (compared.first, compared.second))
     difference = repeated(first - other, films)
-    label, against = (LABELS[arm] for arm in (compared.first, compared.second))
-    accuracies = [percent(repeated(of, films)) for of in (first, other)]
-    numbers = Numbers("", label, accuracies[0], against, accuracies[1], points(difference))
+    numbers = numbers_of(LABELS[compared.first], first, LABELS[compared.second], other, difference, films)
     return Verdict(judged(above(difference, compared.margin)), (numbers,))
+
+
+def numbers_of(
+    label: str, right: np.ndarray, against: str, other: np.ndarray, difference: Interval, films: np.ndarray
+) -> Numbers:
+    """The numbers of a comparison: two rows' accuracies over runs and films, and their difference.
+
+    Args:
+        right, other: float [R, N], 1 where a test review is classified correctly, a line for each run.
+    """
+    accuracies = [percent(repeated(of, films)) for of in (right, other)]
+    return Numbers("", label, accuracies[0], against, accuracies[1], points(difference))
