@@ -1,21 +1,22 @@
-"""Encoders from several language models are compared over these and over films, as their protocol says."""
+"""Classifiers from several language models are compared over these and over films, as their protocols say."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from experiments.best import cells
-from experiments.best.cells import COMPARED, LABELS, LINEAR, ROWS, difference, verdict
-from experiments.best.together import PUBLISHED
+from experiments.best import cells, repeated, together
+from experiments.best.cells import GRU, LSTM, RNN
+from experiments.best.repeated import LINEAR, Answers, Row
 from experiments.lab.results import Correct, correct_file, rows_of
 from experiments.lab.rules import FAILS, HOLDS, IN_PART, UNDECIDED, Evidence
-from experiments.lab.statistics import repeated, repeated_difference
+from experiments.lab.statistics import repeated as over_runs
+from experiments.lab.statistics import repeated_difference
 from experiments.lab.study import find_study
 
 STUDY = find_study("best")
-PROTOCOL = STUDY.protocol("cells")
 FILMS = np.arange(1000)
 
 
@@ -24,72 +25,80 @@ def right(*shares: float) -> np.ndarray:
     return np.array([np.arange(1000) < 1000 * share for share in shares], float)
 
 
-def test_every_row_and_every_claim_is_one_of_the_declared() -> None:
-    assert [claim.id for claim in PROTOCOL.claims] == list(COMPARED)
-    declared = {sweep.name: sweep for name in ("cells", "together") for sweep in STUDY.protocol(name).sweeps}
-    for row in ROWS.values():
-        sweep, words = declared[row.sweep], declared[row.words]
+def answers_of(shares: Mapping[Row, tuple[float, ...]]) -> Answers:
+    """Rows with runs of these accuracies."""
+    return Answers({row: right(*of) for row, of in shares.items()}, FILMS, np.array([3]))
+
+
+@pytest.mark.parametrize("name", ["together", "cells"])
+def test_every_row_and_every_claim_is_one_of_the_declared(name: str) -> None:
+    protocol, compared = STUDY.protocol(name), {"together": together, "cells": cells}[name].COMPARED
+    assert [claim.id for claim in protocol.claims] == list(compared)
+    for row in {row for pairs in compared.values() for pair in pairs for row in pair[:2]} - {LINEAR}:
+        sweep = STUDY.sweep(row.sweep)
+        words = STUDY.sweep(str(sweep.settings["pretrained"]))
         assert sweep.compared
         assert words.pretrains
-        assert sweep.settings["pretrained"] == words.name
-        assert sweep.arms[0] in (row.arm, row.arm.removesuffix("_network"))
-        assert sweep.seeds == words.seeds == tuple(cells.SEEDS)
+        assert sweep.arms[0] in (row.arm, row.arm.removesuffix("_network"), row.arm.removesuffix("_ngrams"))
+        assert set(row.seeds) <= set(sweep.seeds)
+        assert sweep.seeds == words.seeds == repeated.SEEDS
 
 
 @pytest.mark.parametrize(
     ("claim", "shares", "judged"),
     [
-        ("gru", {"GRU": (0.93, 0.931, 0.93), "LSTM": (0.9, 0.901, 0.9)}, HOLDS),
-        ("gru", {"GRU": (0.93, 0.85, 0.95), "LSTM": (0.9, 0.901, 0.9)}, UNDECIDED),
-        ("gru", {"GRU": (0.88, 0.881, 0.88), "LSTM": (0.9, 0.901, 0.9)}, FAILS),
-        ("linear", {"LSTM": (0.93, 0.931, 0.93), LINEAR: (0.9,)}, HOLDS),
-        ("ngrams", {"RNN": (0.9, 0.9, 0.9), "RNN, n-grams": (0.93, 0.93, 0.931),
-                    "LSTM": (0.9, 0.9, 0.9), "LSTM, n-grams": (0.9, 0.9, 0.901)}, IN_PART),
+        ("gru", {GRU.alone: (0.93, 0.931, 0.93), LSTM.alone: (0.9, 0.901, 0.9)}, HOLDS),
+        ("gru", {GRU.alone: (0.93, 0.85, 0.95), LSTM.alone: (0.9, 0.901, 0.9)}, UNDECIDED),
+        ("gru", {GRU.alone: (0.88, 0.881, 0.88), LSTM.alone: (0.9, 0.901, 0.9)}, FAILS),
+        ("linear", {LSTM.alone: (0.93, 0.931, 0.93), LINEAR: (0.9,)}, HOLDS),
+        ("ngrams", {RNN.alone: (0.9, 0.9, 0.9), RNN.together: (0.93, 0.93, 0.931),
+                    LSTM.alone: (0.9, 0.9, 0.9), LSTM.together: (0.9, 0.9, 0.901)}, IN_PART),
     ],
 )  # fmt: skip
 def test_a_claim_is_judged_over_language_models_and_films(
-    claim: str, shares: dict[str, tuple[float, ...]], judged: str
+    claim: str, shares: dict[Row, tuple[float, ...]], judged: str
 ) -> None:
-    found = verdict(COMPARED[claim], {name: right(*of) for name, of in shares.items()}, FILMS)
+    pairs = cells.COMPARED[claim]
+    found = answers_of(shares).verdict(pairs)
     assert found.verdict == judged
-    assert (found.rows[0].arm, found.rows[0].against) == (
-        LABELS[COMPARED[claim][0].first],
-        LABELS[COMPARED[claim][0].second],
-    )
+    assert [(of.arm, of.against) for of in found.rows] == [(pair.first.label, pair.second.label) for pair in pairs]
 
 
 def test_only_rows_of_the_same_runs_are_compared_run_by_run() -> None:
-    rows = {"LSTM": right(0.9, 0.92, 0.94), "LSTM, n-grams": right(0.91, 0.93, 0.95), "RNN": right(0.8, 0.82, 0.84)}
-    alone, both, other = rows.values()
-    assert difference(COMPARED["ngrams"][1], rows, FILMS) == repeated(both - alone, FILMS)
-    assert difference(COMPARED["lstm"][0], rows, FILMS) == repeated_difference(alone, other, FILMS)
+    rows = {LSTM.alone: (0.9, 0.92, 0.94), LSTM.together: (0.91, 0.93, 0.95), RNN.alone: (0.8, 0.82, 0.84)}
+    alone, both, other = (right(*of) for of in rows.values())
+    assert answers_of(rows).difference(cells.COMPARED["ngrams"][1]) == over_runs(both - alone, FILMS)
+    assert answers_of(rows).difference(cells.COMPARED["lstm"][0]) == repeated_difference(alone, other, FILMS)
 
 
 def test_what_is_there_has_a_line_and_only_whole_comparisons_a_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    np.save(tmp_path / cells.FILMS, FILMS)
-    np.save(tmp_path / cells.IN_TRAIN, np.array([3]))
-    monkeypatch.setattr(cells, "find_study", lambda _: replace(STUDY, folder=tmp_path))
-    evidence = Evidence(replace(STUDY, folder=tmp_path, output=tmp_path), PROTOCOL, rows_of("best", []), {}, {}, {})
-    runs, measures = {PUBLISHED: Correct(right(0.91)[0] > 0, "digest")}, []
-    for name, share in (("GRU", 0.93), ("GRU, n-grams", 0.94), ("LSTM", 0.9), ("LSTM, n-grams", 0.92)):
-        row = ROWS[name]
+    np.save(tmp_path / repeated.FILMS, FILMS)
+    np.save(tmp_path / repeated.IN_TRAIN, np.array([3]))
+    monkeypatch.setattr(repeated, "find_study", lambda _: replace(STUDY, folder=tmp_path))
+    study, protocol = replace(STUDY, folder=tmp_path, output=tmp_path), STUDY.protocol("cells")
+    evidence = Evidence(study, protocol, rows_of("best", []), {}, {}, {})
+    runs = {LINEAR.keys[0]: Correct(right(0.91)[0] > 0, "digest")}
+    measures: list[tuple[object, ...]] = []
+    for row, share in ((LSTM.alone, 0.9), (LSTM.together, 0.92)):
         (tmp_path / "correct.npz").write_bytes(correct_file(runs))
-        assert bool(cells.findings(evidence, rows_of("best", measures)).tables) == name.endswith("LSTM, n-grams")
+        assert bool(cells.findings(evidence, rows_of("best", measures)).tables) == (row == LSTM.together)
         for key in row.keys:
             runs[key] = Correct(right(share)[0] > 0, "digest")
             at = row.arm, "", key[-1], None
-            metric = "accuracy" if row.arm.endswith("_network") else "best_accuracy"
-            measures.append((row.sweep, "cells", *at, "validation", metric, share))
-            if metric == "accuracy":
-                measures.append((row.words, "cells", "words", *at[1:], "validation", "perplexity", 74.0))
-                measures.append((row.words, "cells", "words", *at[1:], "train", "minutes", 30.0))
+            metric = "accuracy" if row == LSTM.alone else "best_accuracy"
+            measures.append((row.sweep, "cells", *at, "validation", metric, share + key[-1] / 1000))
+            if row == LSTM.alone:
+                words = STUDY.sweep(row.sweep).settings["pretrained"]
+                measures.append((words, "cells", "words", *at[1:], "validation", "perplexity", 74.0))
+                measures.append((words, "cells", "words", *at[1:], "train", "minutes", 30.0))
                 measures.append((row.sweep, "cells", *at, "train", "minutes", 4.0))
     (tmp_path / "correct.npz").write_bytes(correct_file(runs))
     found = cells.findings(evidence, rows_of("best", measures))
-    assert list(found.verdicts) == ["gru", "linear"]
+    assert list(found.verdicts) == ["linear"]
     by_label = {line[0]: line[1:4] for line in found.tables["accuracy"].rows}
-    assert by_label[ROWS["LSTM"].label] == ("74.0 ± 0.0", "34", "90.0 ± 0.0")
-    assert by_label[LABELS[LINEAR]] == ("", "", "")
-    assert ROWS["RNN"].label not in by_label
+    assert by_label[LSTM.alone.label] == ("74.0 ± 0.0", "34.0 ± 0.0", "90.1 ± 0.1")
+    assert by_label[LINEAR.label] == ("", "", "")
+    assert by_label.keys() == {LSTM.alone.label, LSTM.together.label, LINEAR.label}
+    assert (LSTM.together.label, "1", "74.00", "34.00", "92.10", "92.00") in found.tables["runs"].rows
