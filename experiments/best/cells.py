@@ -25,7 +25,7 @@ def encoder(label: str, sweep: str, arm: str) -> Encoder:
 
 RNN = encoder("RNN", "cells_rnn_together", "rnn_together")
 LSTM = encoder("LSTM", "cells_lstm_together", "lstm_together")
-GRU = encoder("GRU", "together", "gru_together")
+GRU = encoder("GRU", "cells_gru_anew", "gru_anew")
 COMPARED = {
     "gru": [Comparison(GRU.alone, LSTM.alone)],
     "lstm": [Comparison(LSTM.alone, RNN.alone, margin=0.01)],
