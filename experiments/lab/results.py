@@ -1,4 +1,4 @@
-"""The results of a study: `results.csv`, a tidy table with one number per row, and `correct.npz`.
+"""The results of a study: `results.csv`, a table with one run per row, and `correct.npz`.
 
 | column | what |
 | --- | --- |
@@ -6,8 +6,9 @@
 | `condition` | such as the lag or the task; empty if a study has none |
 | `seed` | seed of the run |
 | `draw` | number of the draw, in a search; else empty |
-| `split` | `train`, `validation` or `test` |
-| `metric`, `value` | what was measured; `nan` is the score of a draw that diverged |
+| `SPLIT/METRIC` | a measure of `train`, `validation` or `test`; empty if there is none, `nan` if the draw diverged |
+
+In memory the table has one number per row: the columns are `COLUMNS`.
 
 `correct.npz` has one bit for each test review and run: was it classified correctly? Every accuracy can be recomputed
 from it.
@@ -29,6 +30,8 @@ from sentiment_rnn.errors import UserError
 RESULTS, CORRECT = "results.csv", "correct.npz"
 COLUMNS = ["study", "sweep", "protocol", "arm", "condition", "seed", "draw", "split", "metric", "value"]
 KEY = COLUMNS[:-1]
+RUN = COLUMNS[:7]
+"""Columns that tell runs apart."""
 
 Key = tuple[str, str, str, int]
 """Sweep, arm, condition and seed of a run."""
@@ -49,18 +52,26 @@ def read_results(folder: Path) -> pd.DataFrame:
 
 @lru_cache(maxsize=4)  # read again for each sweep that needs the draws of its searches
 def _rows(path: Path, changed: int) -> pd.DataFrame:
-    kinds = dict.fromkeys(COLUMNS, str) | {"seed": int, "draw": "Int64", "value": float}
-    missing = {"draw": [""], "value": ["nan"]}
-    table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=missing)[COLUMNS]
+    wide = pd.read_csv(path, dtype=str, keep_default_na=False).astype({"seed": int})
+    table = wide.melt(RUN, var_name="metric", ignore_index=False).sort_index(kind="stable")  # by run
+    table = table[table.value != ""].reset_index(drop=True)
+    table[["split", "metric"]] = table.metric.str.split("/", n=1, expand=True).reindex(columns=[0, 1])
+    table = table.astype({"value": float}).assign(draw=pd.to_numeric(table.draw).astype("Int64"))[COLUMNS]
     for row in table[table.value.isna() & table.draw.isna()].itertuples():
         raise ValueError(f"{row.metric} of {row.arm}, seed {row.seed}, is no number")
     return table
 
 
 def results_csv(table: pd.DataFrame) -> str:
-    """The content of `results.csv`."""
-    shown = table.assign(draw=table.draw.astype("string").fillna(""))
-    return shown.to_csv(index=False, float_format="%.6g", na_rep="nan", lineterminator="\n")
+    """The content of `results.csv`: runs in the order of the table, and metrics in that of the alphabet."""
+    shown = table.assign(
+        draw=table.draw.astype("string").fillna(""),
+        metric=[f"{split}/{metric}" for split, metric in zip(table.split, table.metric, strict=True)],
+        value=[f"{value:.6g}" for value in table.value],
+    )
+    wide = shown.pivot(index=RUN, columns="metric", values="value")
+    in_order = wide.reindex(pd.MultiIndex.from_frame(shown[RUN].drop_duplicates()))
+    return in_order.reset_index().to_csv(index=False, lineterminator="\n")
 
 
 def joined(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:

@@ -81,10 +81,12 @@ def read_arm(results: pd.DataFrame, prefix: str, arm: str, lag: int) -> Arm | No
     Reading: a run is there if it has `final_accuracy` and, unless that is nan, `accuracy` on test.
     """
     draws = NEW_DRAWS if prefix == "again" else FIRST_DRAWS
-    rows = results[results.sweep == f"{prefix}_{arm}_{lag}"]
+    rows = results[results.sweep == f"{prefix}_{arm}_{lag}"].to_dict("records")
     values = {
-        (row.split, row.metric, int(row.draw), int(row.seed)): float(row.value)
-        for row in rows[["split", "metric", "draw", "seed", "value"]].itertuples(index=False)
+        (*name.split("/"), int(run["draw"]), int(run["seed"])): float(text)
+        for run in rows
+        for name, text in run.items()
+        if "/" in name and text
     }
 
     def column(split: str, metric: str) -> np.ndarray:

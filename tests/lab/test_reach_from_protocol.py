@@ -68,7 +68,7 @@ def made_up(random: np.random.Generator) -> pd.DataFrame:
 def read_both(folder: Path) -> tuple[pd.DataFrame, DrawnEvidence]:
     """The rows of results.csv, and the same as the lab reads them."""
     table = read_results(folder)
-    own = pd.read_csv(folder / "results.csv", usecols=["sweep", "split", "metric", "draw", "seed", "value"])
+    own = pd.read_csv(folder / "results.csv", dtype=str, keep_default_na=False)
     return own, DrawnEvidence(STUDY, STUDY.protocol("reach"), table[table.protocol == "reach"])
 
 

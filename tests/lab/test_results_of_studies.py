@@ -24,14 +24,15 @@ from experiments.lab.study import Study, all_studies
 from sentiment_rnn.errors import UserError
 
 NAMES = st.sampled_from(["lstm", "rnn, wide", 'a "quoted" one', "nan", "100"])
-ROWS = st.lists(
-    st.tuples(
-        NAMES, NAMES, NAMES, st.sampled_from(["", "50", "generated, before training"]), st.integers(0, 200),
-        st.none() | st.integers(0, 20), st.sampled_from(["train", "test"]), NAMES,
-        st.floats(allow_nan=False, allow_infinity=False, width=32),
-    ),
-    max_size=8,
+RUNS_OF_ROWS = st.tuples(
+    NAMES, NAMES, NAMES, st.sampled_from(["", "50", "generated, before training"]), st.integers(0, 200),
+    st.none() | st.integers(0, 20),
 )  # fmt: skip
+METRICS = st.tuples(st.sampled_from(["train", "test"]), NAMES)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False, width=32)
+ROWS = st.dictionaries(RUNS_OF_ROWS, st.dictionaries(METRICS, NUMBERS, min_size=1), max_size=5).map(
+    lambda runs: [(*run, *metric, number) for run, found in runs.items() for metric, number in sorted(found.items())]
+)
 
 
 @given(rows=ROWS)
@@ -66,7 +67,7 @@ VALIDATED = [(*ROW, seed, None, "validation", "best_accuracy", 0.7) for seed in 
 
 def test_a_draw_that_diverged_has_no_score_and_a_run_that_is_compared_has_one(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text(results_csv(rows_of("made", [(*ROW, 0, 3, "validation", "score", np.nan)])))
-    assert (tmp_path / "results.csv").read_text().endswith("\nmade,learn,first,lstm,50,0,3,validation,score,nan\n")
+    assert (tmp_path / "results.csv").read_text().endswith(",draw,validation/score\nmade,learn,first,lstm,50,0,3,nan\n")
     assert np.isnan(read_results(tmp_path).value[0])
     (tmp_path / "results.csv").write_text(results_csv(rows_of("made", [(*ROW, 0, None, "test", "loss", np.nan)])))
     with pytest.raises(UserError, match=r"results\.csv: damaged \(loss of lstm, seed 0, is no number\)"):
@@ -76,7 +77,8 @@ def test_a_draw_that_diverged_has_no_score_and_a_run_that_is_compared_has_one(tm
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda text: text.replace("metric", "measure"),
+        lambda text: text.replace("sweep", "sweeps"),
+        lambda text: text.replace("0.666667", "0.6b"),
         lambda text: text + "<<<<<<< HEAD\n",
         lambda text: "",
     ],
