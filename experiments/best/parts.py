@@ -1,8 +1,10 @@
-"""Accuracy of the network and of the n-grams alone, of classifiers that were trained with both."""
+"""What the network and the n-grams say alone, of classifiers that were trained with both."""
 
+import io
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,21 +27,26 @@ FACTORS = {"network": (1.0, 0.0), "ngrams": (0.0, 1.0)}
 
 
 def measure_run(study: Study, sweep: Sweep, arm: str, run: RecordedRun, store: Store) -> Measured:
-    """Costs of a run, and of a classifier the accuracy of each part alone, as arms `{arm}_{part}`."""
+    """Costs of a run. Of a classifier also the accuracy of each part alone, as arms `{arm}_{part}`, and as a file
+    `logits/{sweep}_{seed}.npz` its logits of each split, float16 [N], by `{part}_{split}`."""
     found = pretrained.measure_run(study, sweep, arm, run, store)
     if not sweep.compared:
         return found
     digest = reviews_digest(run.predictions, np.full(len(run.predictions.labels), True))
-    for part, split, right in answers_of_parts(run, store):
-        of_part = f"{arm}_{part}"
+    kept: dict[str, Any] = {}
+    for part, split, logits, labels in logits_of_parts(run, store):
+        right, of_part = is_correct(calibrate(logits, 1.0), labels), f"{arm}_{part}"
         found.rows.append((sweep.name, sweep.protocol, of_part, "", run.seed, None, split, "accuracy", right.mean()))
+        kept[f"{part}_{split}"] = logits.numpy().astype(np.float16)
         if split == "test":
             found.correct[sweep.name, of_part, "", run.seed] = Correct(right, digest)
+    np.savez_compressed(content := io.BytesIO(), **kept)
+    found.files[f"logits/{sweep.name}_{run.seed}.npz"] = content.getvalue()
     return found
 
 
-def answers_of_parts(run: RecordedRun, store: Store) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Part, split, and bool [N], which of its reviews that part alone classifies correctly."""
+def logits_of_parts(run: RecordedRun, store: Store) -> Iterator[tuple[str, str, torch.Tensor, np.ndarray]]:
+    """Part, split, float32 [N], the logits of that part alone, and int8 [N], the labels."""
     job = job_of(run.config)
     assert isinstance(job, ReviewJob)
     splits = job.data.corpus.splits
@@ -47,8 +54,7 @@ def answers_of_parts(run: RecordedRun, store: Store) -> Iterator[tuple[str, str,
         package = read_package(fetch_run_model(store, run.run_id, Path(folder)) / DATA)
         for part, factors in FACTORS.items():
             for split in ("validation", "test"):
-                logits = logits_with(package, factors).logits_of(splits[split])
-                yield part, split, is_correct(calibrate(logits, 1.0), splits[split].labels)
+                yield part, split, logits_with(package, factors).logits_of(splits[split]), splits[split].labels
 
 
 def logits_with(package: Package, factors: tuple[float, float]) -> Predictor:

@@ -45,7 +45,7 @@ class Measured:
 
 
 MeasureRun = Callable[[Study, Sweep, str, RecordedRun, Store], Measured]
-"""Measures the run of an arm, given by its name. It may give rows and runs, but no files."""
+"""Measures the run of an arm, given by its name."""
 
 
 def train(study: Study, sweep: Sweep, protocol: str, arms: Sequence[str], overrides: Sequence[str]) -> None:
@@ -168,6 +168,7 @@ def measured(study: Study, sweep: Sweep, store: Store, own: MeasureRun | None = 
             more = own(study, sweep, arm, run, store)
             found.rows += more.rows
             found.correct |= more.correct
+            found.files |= more.files
     return found
 
 

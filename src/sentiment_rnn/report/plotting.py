@@ -91,7 +91,7 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], figures: Mappin
     """Write files and figures into a folder, which is created if needed. Each file is written atomically.
 
     Args:
-        files: content by file name.
+        files: content by file name, which may begin with the name of a folder.
         figures: figures by file name without suffix.
 
     Returns:
@@ -99,6 +99,7 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], figures: Mappin
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         write_whole(folder / name, content.encode() if isinstance(content, str) else content)
     for name, figure in figures.items():
         with replacement_of(folder / f"{name}.png") as partial:
