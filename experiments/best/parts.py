@@ -27,10 +27,10 @@ FACTORS = {"network": (1.0, 0.0), "ngrams": (0.0, 1.0)}
 
 
 def measure_run(study: Study, sweep: Sweep, arm: str, run: RecordedRun, store: Store) -> Measured:
-    """Costs of a run. Of a classifier also the accuracy of each part alone, as arms `{arm}_{part}`, and as a file
-    `logits/{sweep}_{seed}.npz` its logits of each split, float16 [N], by `{part}_{split}`."""
+    """Costs of a run. Of a classifier also the accuracy of each part alone, as arms `{arm}_{part}`, and a file with its
+    logits of validation and test, float16 [N], by `{part}_{split}`. Reviews are in the order of their split."""
     found = pretrained.measure_run(study, sweep, arm, run, store)
-    if not sweep.compared:
+    if not sweep.compared:  # a language model
         return found
     digest = reviews_digest(run.predictions, np.full(len(run.predictions.labels), True))
     kept: dict[str, Any] = {}
@@ -41,7 +41,7 @@ def measure_run(study: Study, sweep: Sweep, arm: str, run: RecordedRun, store: S
         if split == "test":
             found.correct[sweep.name, of_part, "", run.seed] = Correct(right, digest)
     np.savez_compressed(content := io.BytesIO(), **kept)
-    found.files[f"logits/{sweep.name}_{run.seed}.npz"] = content.getvalue()
+    found.files[f"logits/{sweep.name}_{arm}_{run.seed}.npz"] = content.getvalue()
     return found
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from experiments.best.parts import measure_run as measure_run  # costs, and the accuracy of each part alone
-from experiments.best.repeated import LINEAR, Comparison, Row, findings_of
+from experiments.best.repetitions import LINEAR, Pair, Row, findings_of_rows
 from experiments.lab.findings import Findings
 from experiments.lab.rules import Evidence
 
@@ -11,14 +11,16 @@ SWEEP, ARM = "together", "gru_together"
 TOGETHER = Row("both together", SWEEP, ARM)
 NETWORK = Row("GRU from a language model", SWEEP, f"{ARM}_network")
 NGRAMS = Row("n-grams", SWEEP, f"{ARM}_ngrams", seeds=(0,))
+ROWS = (NETWORK, NGRAMS, TOGETHER, LINEAR)
+"""Lines of the table."""
 COMPARED = {
-    "network": [Comparison(TOGETHER, NETWORK)],
-    "ngrams": [Comparison(TOGETHER, NGRAMS, margin=0.01)],
-    "published": [Comparison(NETWORK, LINEAR)],
+    "network": [Pair(TOGETHER, NETWORK)],
+    "ngrams": [Pair(TOGETHER, NGRAMS, margin=0.01)],
+    "published": [Pair(NETWORK, LINEAR)],
 }
 """Comparisons by claim."""
 
 
 def findings(evidence: Evidence, table: pd.DataFrame) -> Findings:
-    """The verdicts, the accuracy of each part and of both, and a line for each run."""
-    return findings_of(evidence, table, (NETWORK, NGRAMS, TOGETHER, LINEAR), COMPARED)
+    """The verdicts, the accuracy of each part and of both, and a table of runs."""
+    return findings_of_rows(evidence, table, ROWS, COMPARED)

@@ -1,4 +1,6 @@
-"""The results of a study: `results.csv`, a table with one run per row, and `correct.npz`.
+"""The results of a study: `results.csv` and `correct.npz`.
+
+`results.csv` has a row for each run, and further rows for a part of it or a condition at which it was tested:
 
 | column | what |
 | --- | --- |
@@ -30,8 +32,8 @@ from sentiment_rnn.errors import UserError
 RESULTS, CORRECT = "results.csv", "correct.npz"
 COLUMNS = ["study", "sweep", "protocol", "arm", "condition", "seed", "draw", "split", "metric", "value"]
 KEY = COLUMNS[:-1]
-RUN = COLUMNS[:7]
-"""Columns that tell runs apart."""
+ROW = COLUMNS[:7]
+"""Columns that tell the rows of the file apart."""
 
 Key = tuple[str, str, str, int]
 """Sweep, arm, condition and seed of a run."""
@@ -52,11 +54,18 @@ def read_results(folder: Path) -> pd.DataFrame:
 
 @lru_cache(maxsize=4)  # read again for each sweep that needs the draws of its searches
 def _rows(path: Path, changed: int) -> pd.DataFrame:
-    wide = pd.read_csv(path, dtype=str, keep_default_na=False).astype({"seed": int})
-    table = wide.melt(RUN, var_name="metric", ignore_index=False).sort_index(kind="stable")  # by run
-    table = table[table.value != ""].reset_index(drop=True)
-    table[["split", "metric"]] = table.metric.str.split("/", n=1, expand=True).reindex(columns=[0, 1])
-    table = table.astype({"value": float}).assign(draw=pd.to_numeric(table.draw).astype("Int64"))[COLUMNS]
+    # The engine `python` tells a line that was cut short from one that ends with empty fields.
+    wide = pd.read_csv(path, dtype=str, keep_default_na=False, engine="python")
+    if wide.isna().any(axis=None):
+        raise ValueError("a line is cut short")
+    if odd := [name for name in wide.columns.drop(ROW) if "/" not in name]:
+        raise ValueError(f"the column {odd[0]} is no SPLIT/METRIC")
+    table = wide.melt(ROW, var_name="metric", ignore_index=False).sort_index(kind="stable")  # by row of the file
+    table = table[table.value != ""].reset_index(drop=True).assign(
+        split=lambda rows: [name.partition("/")[0] for name in rows.metric],
+        metric=lambda rows: [name.partition("/")[2] for name in rows.metric],
+        draw=lambda rows: pd.array([int(draw) if draw else None for draw in rows.draw], "Int64"),
+    )[COLUMNS].astype({"seed": int, "value": float})  # fmt: skip
     for row in table[table.value.isna() & table.draw.isna()].itertuples():
         raise ValueError(f"{row.metric} of {row.arm}, seed {row.seed}, is no number")
     return table
@@ -69,8 +78,8 @@ def results_csv(table: pd.DataFrame) -> str:
         metric=[f"{split}/{metric}" for split, metric in zip(table.split, table.metric, strict=True)],
         value=[f"{value:.6g}" for value in table.value],
     )
-    wide = shown.pivot(index=RUN, columns="metric", values="value")
-    in_order = wide.reindex(pd.MultiIndex.from_frame(shown[RUN].drop_duplicates()))
+    wide = shown.pivot(index=ROW, columns="metric", values="value")
+    in_order = wide.reindex(pd.MultiIndex.from_frame(shown[ROW].drop_duplicates()))
     return in_order.reset_index().to_csv(index=False, lineterminator="\n")
 
 

@@ -51,14 +51,12 @@ def repeated(values: np.ndarray, clusters: np.ndarray) -> Interval:
     """Mean with its 95 % interval where repetitions and clusters could both have been others.
 
     The squared error is that over repetitions plus that over clusters, and its degrees of freedom are Satterthwaite's
-    (1946). A single row has no interval.
+    (1946). A single row draws nothing: its interval is over clusters alone.
 
     Args:
         values: float [R, N], a row for each repetition.
         clusters: int [N].
     """
-    if len(values) == 1:
-        return Interval(float(values.mean()), math.nan, math.nan)
     return satterthwaite(values.mean(0), clusters, [values])
 
 
@@ -70,8 +68,7 @@ def repeated_difference(first: np.ndarray, second: np.ndarray, clusters: np.ndar
         first, second: float [R, N] and [S, N], a row for each repetition.
         clusters: int [N].
     """
-    drawn = [values for values in (first, second) if len(values) > 1]
-    return satterthwaite(first.mean(0) - second.mean(0), clusters, drawn)
+    return satterthwaite(first.mean(0) - second.mean(0), clusters, [first, second])
 
 
 def satterthwaite(values: np.ndarray, clusters: np.ndarray, drawn: Sequence[np.ndarray]) -> Interval:
@@ -81,10 +78,10 @@ def satterthwaite(values: np.ndarray, clusters: np.ndarray, drawn: Sequence[np.n
     Args:
         values: float [N].
         clusters: int [N].
-        drawn: float [R, N] for each part that was repeated.
+        drawn: float [R, N] for each part; one of a single row adds no error.
     """
     errors = [(clustered_error(values, clusters) ** 2, int(clusters.max()))]
-    errors += [(rows.mean(1).var(ddof=1) / len(rows), len(rows) - 1) for rows in drawn]
+    errors += [(rows.mean(1).var(ddof=1) / len(rows), len(rows) - 1) for rows in drawn if len(rows) > 1]
     squared, mean = sum(error for error, _ in errors), float(values.mean())
     freedom = squared**2 / sum(error**2 / of for error, of in errors) if squared else 1.0
     margin = float(t_quantile(freedom, 0.975)) * math.sqrt(squared)

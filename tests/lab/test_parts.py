@@ -27,7 +27,7 @@ def test_each_part_of_a_run_is_tested_alone(tmp_path: Path) -> None:
     assert package.model.ngrams is not None
     factors, tested = package.model.ngrams.mix.tolist(), run.predictions
     ((name, content),) = found.files.items()
-    assert name == f"logits/together_{run.seed}.npz"
+    assert name == f"logits/together_gru_together_{run.seed}.npz"
     with np.load(io.BytesIO(content)) as logits:
         parts = {part: logits[f"{part}_test"].astype(float) for part in ("network", "ngrams")}
         assert set(logits) == {f"{part}_{of}" for part in parts for of in ("validation", "test")}

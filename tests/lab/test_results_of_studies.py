@@ -79,6 +79,9 @@ def test_a_draw_that_diverged_has_no_score_and_a_run_that_is_compared_has_one(tm
     [
         lambda text: text.replace("sweep", "sweeps"),
         lambda text: text.replace("0.666667", "0.6b"),
+        lambda text: text.replace("test/accuracy", "accuracy"),
+        lambda text: text.removesuffix(",0.666667\n"),
+        lambda text: text.replace(",0,,", ",0,1.5,"),
         lambda text: text + "<<<<<<< HEAD\n",
         lambda text: "",
     ],

@@ -38,6 +38,7 @@ from sentiment_rnn.config import CONFIGURATION
 from sentiment_rnn.config.loading import checked
 from sentiment_rnn.config.store import register_schema
 from sentiment_rnn.errors import UserError
+from sentiment_rnn.report.plotting import write_folder
 from sentiment_rnn.sweeps.plan import job_configs, job_overrides
 from sentiment_rnn.tracking.names import PROTOCOL_TAG
 from sentiment_rnn.tracking.results import RecordedRun
@@ -237,12 +238,15 @@ def test_a_protocol_measures_each_run_of_its_own_arms_with_the_sweep(give_runs: 
 
     def own(_: Study, sweep: Sweep, arm: str, run: Any, __: Any) -> Measured:
         correct = {(sweep.name, f"{arm}_part", "20", run.seed): Correct(np.array([True, False]), "digest")}
-        return Measured([(sweep.name, "first", arm, "20", run.seed, None, "train", "minutes", 7.0)], correct)
+        minutes = [(sweep.name, "first", arm, "20", run.seed, None, "train", "minutes", 7.0)]
+        return Measured(minutes, correct, {f"more/{arm}.txt": "more"})
 
     found = measured(study, study.sweep("learn_20"), STORE, own)
     minutes = values_of(rows_of("made", found.rows), "minutes", "train")
     assert minutes == {("rnn", "20"): {4: 7.0}, ("lstm", "20"): {3: 7.0}}
     assert [key[1] for key in found.correct] == ["rnn", "rnn_part", "lstm", "lstm_part"]
+    write_folder(tmp_path, found.files, {})
+    assert {path.name for path in (tmp_path / "more").iterdir()} == {"rnn.txt", "lstm.txt"}
 
 
 def test_a_compared_seed_that_diverged_is_left_out_and_named(

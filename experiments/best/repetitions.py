@@ -14,7 +14,7 @@ from experiments.best.pretrained import FILMS, IN_TRAIN, MINUTES
 from experiments.lab.findings import Findings, mean_of
 from experiments.lab.results import BySeed, Key, read_correct, values_of
 from experiments.lab.rules import Evidence, Numbers, Verdict, above, judged
-from experiments.lab.statistics import points, repeated, repeated_difference, satterthwaite
+from experiments.lab.statistics import points, repeated, repeated_difference
 from experiments.lab.study import Study, find_study
 from sentiment_rnn.report.statistics import Interval, percent
 from sentiment_rnn.report.tables import Table
@@ -28,8 +28,9 @@ class Row(NamedTuple):
 
     label: str
     sweep: str
+    """A sweep of one arm, and of its parts."""
     arm: str
-    seeds: Sequence[int] = SEEDS
+    seeds: tuple[int, ...] = SEEDS
     """One for a classifier that draws nothing, and so is the same with each language model."""
 
     @property
@@ -38,15 +39,13 @@ class Row(NamedTuple):
         return [(self.sweep, self.arm, "", seed) for seed in self.seeds]
 
 
-LINEAR = Row(
-    "NB logistic, words, pairs and triples, as published",
-    "linear", "NB logistic, words, pairs and triples, as published", (0,),
-)  # fmt: skip
+PUBLISHED = "NB logistic, words, pairs and triples, as published"
+LINEAR = Row(PUBLISHED, "linear", PUBLISHED, seeds=(0,))
 """The linear classifier of the protocol `linear`."""
 
 
-class Comparison(NamedTuple):
-    """Two rows that a claim compares: whether the first is more accurate by more than a margin."""
+class Pair(NamedTuple):
+    """Two rows of which a claim says that the first is more accurate by more than a margin."""
 
     first: Row
     second: Row
@@ -65,28 +64,27 @@ class Answers:
     """int [K], positions of reviews whose text is in train too."""
 
     def accuracy(self, row: Row, some: np.ndarray | slice = slice(None)) -> Interval:
-        """Accuracy on these reviews. Where nothing is drawn, its interval is over films alone."""
-        right = self.right[row][:, some]
-        return satterthwaite(right.mean(0), self.films[some], [right] if len(right) > 1 else [])
+        """Accuracy on these reviews."""
+        return repeated(self.right[row][:, some], self.films[some])
 
     def accuracies(self, row: Row) -> Iterator[str]:
         """Accuracy [%] on all reviews, and on those whose text is not in train."""
         for some in (slice(None), np.setdiff1d(np.arange(len(self.films)), self.in_train)):
             yield percent(self.accuracy(row, some), unit="")
 
-    def difference(self, pair: Comparison) -> Interval:
+    def difference(self, pair: Pair) -> Interval:
         """The difference of two rows. Of the same runs, it is taken run by run; otherwise runs are independent."""
         first, second = self.right[pair.first], self.right[pair.second]
         if pair.first.sweep == pair.second.sweep:
             return repeated(first - second, self.films)
         return repeated_difference(first, second, self.films)
 
-    def verdict(self, pairs: Sequence[Comparison]) -> Verdict:
+    def verdict(self, pairs: Sequence[Pair]) -> Verdict:
         """The verdict on a claim with these comparisons."""
         parts = [above(self.difference(pair), pair.margin) for pair in pairs]
         return Verdict(judged(*parts), tuple(map(self.numbers, pairs)))
 
-    def numbers(self, pair: Comparison) -> Numbers:
+    def numbers(self, pair: Pair) -> Numbers:
         """The numbers of a comparison: both accuracies, and their difference."""
         first, second = (percent(self.accuracy(row)) for row in pair[:2])
         return Numbers("", pair.first.label, first, pair.second.label, second, points(self.difference(pair)))
@@ -109,23 +107,23 @@ class Measures(NamedTuple):
     perplexity: BySeed
     """Of the language models; empty for a row that draws nothing."""
     minutes: BySeed
-    """Of the language model and the classifier; empty for a row that draws nothing."""
+    """Of the language model and the classifier together; empty for a row that draws nothing."""
     validation: BySeed
     """Accuracy [%]; empty where the reviews of validation were trained on."""
 
 
-def findings_of(
-    evidence: Evidence, table: pd.DataFrame, rows: Sequence[Row], claims: Mapping[str, Sequence[Comparison]]
+def findings_of_rows(
+    evidence: Evidence, table: pd.DataFrame, rows: Sequence[Row], claims: Mapping[str, Sequence[Pair]]
 ) -> Findings:
-    """A line for each of these rows and for each of its runs, and the verdicts on claims whose rows are all there.
-    Empty without a row of the protocol's own sweeps."""
+    """A line for each of these rows that is there, one for each run of those that were repeated, and the verdicts on
+    claims whose rows are all there. Empty without a row of the protocol's own sweeps."""
     found, own = answers_of(evidence.study, rows), {sweep.name for sweep in evidence.protocol.sweeps}
     if not any(row.sweep in own for row in found.right):
         return Findings()
     lines, by_run = [], []
     for row, right in found.right.items():
-        measures = measures_of(row, evidence.study, table)
-        lines.append((row.label, *map(told, measures), *found.accuracies(row)))
+        measures = measures_of_row(row, evidence.study, table)
+        lines.append((row.label, *map(mean_or_nothing, measures), *found.accuracies(row)))
         if len(right) > 1:
             by_run += [
                 (row.label, str(seed), *(f"{of[seed]:.2f}" for of in measures), f"{100 * share:.2f}")
@@ -148,7 +146,7 @@ def findings_of(
     return Findings(tables, verdicts)
 
 
-def measures_of(row: Row, study: Study, table: pd.DataFrame) -> Measures:
+def measures_of_row(row: Row, study: Study, table: pd.DataFrame) -> Measures:
     """The measures of a row."""
     own = table[table.sweep == row.sweep]
     validation = values_of(own, "accuracy", "validation") | values_of(own, "best_accuracy", "validation")
@@ -162,6 +160,6 @@ def measures_of(row: Row, study: Study, table: pd.DataFrame) -> Measures:
     return Measures(perplexity, dict(minutes), percents)
 
 
-def told(values: BySeed) -> str:
+def mean_or_nothing(values: BySeed) -> str:
     """The mean with its standard deviation; nothing of no values."""
     return mean_of(values.values()) if values else ""
